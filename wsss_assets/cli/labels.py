@@ -1,0 +1,180 @@
+"""Commands about pseudo-labels: make them, and see what the recipes are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from wsss_assets.cli.options import (
+    FOLDER,
+    benchmark_option,
+    json_option,
+    label_options,
+    map_options,
+    print_table,
+    progress_bar,
+    recipe_options,
+    workers_option,
+    write_json,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wsss_assets.labels.folder import Summary
+
+__all__ = ["COMMANDS"]
+
+_MOST_SHOWN = 20
+
+
+@click.command("pseudo-label")
+@benchmark_option
+@label_options
+@map_options
+@recipe_options
+@click.option("--out", type=FOLDER, required=True, help="Folder for the labels.")
+@workers_option
+@json_option
+@click.pass_context
+def pseudo_label(
+    ctx: click.Context,
+    benchmark: str,
+    labels: Path | None,
+    split: str | None,
+    saliency: Path | None,
+    activation: Path,
+    recipe: str | None,
+    method: str | None,
+    tau: float | None,
+    saliency_threshold: float | None,
+    ignore: bool | None,
+    no_saliency: bool,
+    out: Path,
+    workers: int | None,
+    json_target: Path | None,
+) -> None:
+    """Turn saliency and activation maps into pseudo-labels.
+
+    Writes one palette PNG per image. Labels that are newer than their maps are kept: stopped,
+    the same command goes on. Images whose maps are missing or unusable are listed at the end,
+    and the exit status is 1.
+
+    \b
+    Examples:
+      wsss-assets pseudo-label --labels train_aug_cls.txt --saliency maps/vst_duts \\
+        --activation maps/cam --method cam --out labels/cam
+      wsss-assets pseudo-label --labels train_aug_cls.txt --activation maps/eps \\
+        --method eps --out labels/eps
+    """
+    from wsss_assets.benchmarks import get_benchmark
+    from wsss_assets.devkit.image_labels import resolve_labels
+    from wsss_assets.labels import folder
+    from wsss_assets.labels.recipes import get_recipe
+
+    chosen = get_recipe(recipe, method=method).changed(
+        tau=tau,
+        saliency_threshold=saliency_threshold,
+        ignore=ignore,
+        saliency=False if no_saliency else None,
+    )
+    known = get_benchmark(benchmark)
+    listed = resolve_labels(known, split, labels=labels)
+    click.echo(f"{chosen.describe()}; {len(listed)} images, from: {listed.source}", err=True)
+    summary = folder.pseudo_label(
+        listed,
+        activation,
+        out,
+        saliency=saliency,
+        recipe=chosen,
+        benchmark=known,
+        workers=workers,
+        progress=progress_bar("labels"),
+    )
+    if json_target is not None:
+        write_json(json_target, {**vars(summary), "recipe": chosen.settings(), "out": str(out)})
+    if str(json_target) != "-":
+        _print_summary(summary, out)
+    if summary.failed:
+        ctx.exit(1)
+
+
+@click.group()
+def recipes() -> None:
+    """See the published rules that turn maps into labels."""
+
+
+@recipes.command("list")
+@json_option
+def list_(json_target: Path | None) -> None:
+    """List the recipes, and WSSS-BED's settings per method.
+
+    \b
+    Example:
+      wsss-assets recipes list
+    """
+    from wsss_assets.labels.recipes import METHODS, RECIPES
+
+    if json_target is not None:
+        write_json(
+            json_target,
+            {
+                "recipes": {name: one.settings() for name, one in RECIPES.items()},
+                "methods": {name: one.settings() for name, one in METHODS.items()},
+            },
+        )
+        return
+    for one in RECIPES.values():
+        click.echo(f"{one.describe()}  ({one.paper})")
+    click.echo("\nRecipe wsss-bed with --method, as WSSS-BED uses it:")
+    for name, one in METHODS.items():
+        click.echo(f"{name:6}{one.describe().partition(': ')[2]}")
+
+
+@recipes.command()
+@click.argument("name")
+def show(name: str) -> None:
+    """Show all settings of a recipe.
+
+    \b
+    Example:
+      wsss-assets recipes show oaa
+    """
+    from wsss_assets.labels.recipes import get_recipe
+
+    one = get_recipe(name)
+    rows = [(key, "–" if value is None else str(value)) for key, value in one.settings().items()]
+    print_table(("setting", "value"), rows)
+    click.echo(f"\n{one.paper}" + (f". {one.note}" if one.note else ""))
+
+
+@recipes.command()
+@click.argument("first")
+@click.argument("second")
+def diff(first: str, second: str) -> None:
+    """Say in words where two recipes differ.
+
+    \b
+    Example:
+      wsss-assets recipes diff drs oaa
+    """
+    from wsss_assets.labels.recipes import differences, get_recipe
+
+    sentences = differences(get_recipe(first), get_recipe(second))
+    for sentence in sentences or [f"{first} and {second} are the same rule"]:
+        click.echo(sentence)
+
+
+COMMANDS = (pseudo_label, recipes)
+
+
+def _print_summary(summary: Summary, out: Path) -> None:
+    click.echo(f"{summary.written} labels written to {out}, {summary.kept} were there")
+    if summary.failed:
+        click.echo(f"{len(summary.failed)} images have no label:", err=True)
+        for image_id, reason in list(summary.failed.items())[:_MOST_SHOWN]:
+            click.echo(f"  {image_id}: {reason}".replace("\n", " "), err=True)
+        if len(summary.failed) > _MOST_SHOWN:
+            rest = len(summary.failed) - _MOST_SHOWN
+            click.echo(f"  … and {rest} more (--json FILE lists them all)", err=True)

@@ -1,0 +1,146 @@
+"""Options that several commands share, and how they print."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+__all__ = [
+    "FILE",
+    "FOLDER",
+    "benchmark_option",
+    "json_option",
+    "label_options",
+    "map_options",
+    "print_table",
+    "progress_bar",
+    "recipe_options",
+    "workers_option",
+    "write_json",
+    "write_text",
+]
+
+Item = TypeVar("Item")
+Command = TypeVar("Command", bound="Callable[..., object]")
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
+
+benchmark_option = click.option(
+    "--benchmark",
+    default="voc2012",
+    show_default=True,
+    metavar="NAME",
+    help="voc2012, coco2014 or mini: class names, palette, splits.",
+)
+
+
+workers_option = click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Threads.  [default: one per core]"
+)
+
+json_option = click.option(
+    "--json", "json_target", type=FILE, help="Write JSON there; - for standard output."
+)
+
+
+def label_options(command: Command) -> Command:
+    """Options that say which images, with which classes."""
+    return _with(
+        command,
+        click.option("--labels", type=FILE, help="A label list `id c c …`; - for standard input."),
+        click.option(
+            "--split",
+            metavar="NAME",
+            help="train, train_aug or val; without --labels, WSSS-BED's list of it is fetched.",
+        ),
+    )
+
+
+def map_options(command: Command) -> Command:
+    """Options that say where the maps are."""
+    return _with(
+        command,
+        click.option("--saliency", type=FOLDER, help="Folder of <image id>.png."),
+        click.option(
+            "--activation",
+            type=FOLDER,
+            required=True,
+            help="Folder of <image id>_<class>.png (0-based), or of <image id>.npy dictionaries.",
+        ),
+    )
+
+
+def recipe_options(command: Command) -> Command:
+    """Options that choose a recipe and change its settings."""
+    return _with(
+        command,
+        click.option("--recipe", metavar="NAME", help="A published rule.  [default: wsss-bed]"),
+        click.option(
+            "--method",
+            metavar="NAME",
+            help="WSSS-BED's settings for maps of cam, oaa, mcis, drs, edam, eps or l2g.",
+        ),
+        click.option("--tau", type=float, help="Activation threshold, 0 to 1."),
+        click.option(
+            "--saliency-threshold", type=float, help="Saliency above it counts; 0 keeps it soft."
+        ),
+        click.option(
+            "--ignore/--no-ignore", default=None, help="Salient pixels of no class become 255."
+        ),
+        click.option("--no-saliency", is_flag=True, help="A constant background score of tau."),
+    )
+
+
+def progress_bar(label: str) -> Callable[[Iterable[Item], int], Iterator[Item]]:
+    """A wrapper for iterables that shows a bar on a terminal's standard error."""
+
+    def wrap(items: Iterable[Item], length: int) -> Iterator[Item]:
+        if not sys.stderr.isatty():
+            yield from items
+            return
+        with click.progressbar(items, length=length, label=label, file=sys.stderr) as bar:
+            yield from bar
+
+    return wrap
+
+
+def write_json(target: Path, value: object) -> None:
+    """Write JSON to a file, or to standard output for `-`."""
+    write_text(target, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write a text file, whole or not at all, or standard output for `-`."""
+    if str(target) == "-":
+        click.echo(text, nl=False)
+        return
+    from wsss_assets.storage.files import write_atomically
+
+    write_atomically(target, text)
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print aligned columns: the first to the left, the others to the right."""
+    lines = [header, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    for line in lines:
+        cells = [
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        click.echo("  ".join(cells).rstrip())
+
+
+def _with(command: Command, *options: Callable[[Command], Command]) -> Command:
+    """Add options so that `--help` lists them in the order given."""
+    for option in reversed(options):
+        command = option(command)
+    return command

@@ -1,0 +1,299 @@
+"""Commands about scores: one setting, or all thresholds at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wsss_assets.cli.options import (
+    FILE,
+    FOLDER,
+    benchmark_option,
+    json_option,
+    label_options,
+    map_options,
+    print_table,
+    progress_bar,
+    recipe_options,
+    workers_option,
+    write_json,
+    write_text,
+)
+from wsss_assets.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wsss_assets.devkit.image_labels import ImageLabels
+    from wsss_assets.evaluation.scores import Scores
+    from wsss_assets.evaluation.sweep import TauCurve, TauSweep
+
+__all__ = ["COMMANDS"]
+
+_ignored_option = click.option(
+    "--ignored",
+    type=click.Choice(["miss", "background", "drop"]),
+    help="What a predicted 255 counts as: a miss, class 0, or nothing at all.",
+)
+_truth_option = click.option(
+    "--ground-truth", type=FOLDER, required=True, help="Folder of masks <image id>.png."
+)
+
+
+@click.command()
+@click.option("--predictions", type=FOLDER, required=True, help="Folder of <image id>.png or .npy.")
+@_truth_option
+@click.option("--ids", type=FILE, help="Which images: a list; - for standard input.")
+@click.option("--labels", type=FILE, help="Which images: a label list `id c c …`.")
+@click.option("--split", metavar="NAME", help="Name of the split, said with the numbers.")
+@benchmark_option
+@_ignored_option
+@click.option(
+    "--as",
+    "dialect",
+    metavar="NAME",
+    default="wsss-assets",
+    help="Imitate an evaluator: eps, l2g, irn, seam, mctformer, mmseg.",
+)
+@click.option("--skip-missing", is_flag=True, help="Pass over images without a prediction.")
+@workers_option
+@json_option
+@click.pass_context
+def evaluate(
+    ctx: click.Context,
+    predictions: Path,
+    ground_truth: Path,
+    ids: Path | None,
+    labels: Path | None,
+    split: str | None,
+    benchmark: str,
+    ignored: str | None,
+    dialect: str,
+    skip_missing: bool,
+    workers: int | None,
+    json_target: Path | None,
+) -> None:
+    """Score label maps: mIoU, IoU per class, precision, recall, error rates.
+
+    Without --ids or --labels every mask of the ground truth counts. Evaluators disagree on
+    predictions of 255; where there are some, choose with --ignored or imitate one with --as.
+    Exit status 1 where images were passed over.
+
+    \b
+    Example:
+      wsss-assets evaluate --predictions labels/cam --labels train_cls.txt \\
+        --ground-truth VOCdevkit/VOC2012/SegmentationClass --ignored miss
+    """
+    from wsss_assets.devkit.image_labels import read_ids
+    from wsss_assets.evaluation import evaluate as scoring
+
+    if ids is not None and labels is not None:
+        raise UsageError("--ids and --labels both say which images", expected="one of them")
+    listed = ids or labels
+    scores = scoring.evaluate(
+        predictions,
+        ground_truth,
+        ids=None if listed is None else read_ids(listed),
+        benchmark=benchmark,
+        split=split,
+        ignored=ignored,
+        dialect=dialect,
+        skip_missing=skip_missing,
+        workers=workers,
+        progress=progress_bar("images"),
+    )
+    if json_target is not None:
+        write_json(json_target, scores.to_dict())
+    if str(json_target) != "-":
+        _print_scores(scores)
+    if scores.missing:
+        ctx.exit(1)
+
+
+@click.command()
+@benchmark_option
+@label_options
+@map_options
+@_truth_option
+@recipe_options
+@_ignored_option
+@click.option("--surface", is_flag=True, help="Also every saliency threshold: 256 × 256 settings.")
+@click.option("--plot", type=FILE, help="Draw the curve (or surface) there, as SVG.")
+@workers_option
+@json_option
+def sweep(
+    benchmark: str,
+    labels: Path | None,
+    split: str | None,
+    saliency: Path | None,
+    activation: Path,
+    ground_truth: Path,
+    recipe: str | None,
+    method: str | None,
+    tau: float | None,
+    saliency_threshold: float | None,
+    ignore: bool | None,
+    no_saliency: bool,
+    ignored: str | None,
+    surface: bool,
+    plot: Path | None,
+    workers: int | None,
+    json_target: Path | None,
+) -> None:
+    """Score every threshold in one pass, exactly.
+
+    Prints the best tau, the plateau (all tau within one point of the best) and what the
+    recommended tau, the recipe's own, costs against it.
+
+    \b
+    Example:
+      wsss-assets sweep --labels train_cls.txt --saliency maps/vst_duts --activation maps/cam \\
+        --ground-truth VOCdevkit/VOC2012/SegmentationClass --method cam --ignored miss \\
+        --plot curve.svg
+    """
+    from wsss_assets.benchmarks import get_benchmark
+    from wsss_assets.devkit.image_labels import resolve_labels
+    from wsss_assets.evaluation.sweep import require_policy
+    from wsss_assets.labels.recipes import get_recipe
+
+    chosen = get_recipe(recipe, method=method).changed(
+        tau=tau,
+        saliency_threshold=saliency_threshold,
+        ignore=ignore,
+        saliency=False if no_saliency else None,
+    )
+    require_policy(ignored, needed=chosen.ignore)
+    known = get_benchmark(benchmark)
+    listed = resolve_labels(known, split, labels=labels)
+    click.echo(f"{chosen.describe()}; {len(listed)} images, from: {listed.source}", err=True)
+    run = _sweep_surface if surface else _sweep_tau
+    result = run(
+        listed,
+        activation,
+        ground_truth,
+        ignored,
+        plot,
+        quiet=str(json_target) == "-",
+        saliency=saliency,
+        recipe=chosen,
+        benchmark=known,
+        split=split,
+        workers=workers,
+        progress=progress_bar("images"),
+    )
+    if json_target is not None:
+        write_json(json_target, result)
+
+
+COMMANDS = (evaluate, sweep)
+
+
+def _sweep_tau(
+    labels: ImageLabels,
+    activation: Path,
+    ground_truth: Path,
+    ignored: str | None,
+    plot: Path | None,
+    *,
+    quiet: bool,
+    **options: Any,  # noqa: ANN401 (handed on)
+) -> dict[str, Any]:
+    from wsss_assets.evaluation.sweep import sweep
+    from wsss_assets.report.thresholds import provenance, sweep_svg
+
+    swept = sweep(labels, activation, ground_truth, **options)
+    curve = swept.curve(ignored)
+    if plot is not None:
+        write_text(plot, sweep_svg(swept, curve))
+    if not quiet:
+        _print_curve(swept, curve)
+        click.echo(provenance(swept, curve.ignored))
+    return swept.to_dict(ignored)
+
+
+def _sweep_surface(
+    labels: ImageLabels,
+    activation: Path,
+    ground_truth: Path,
+    ignored: str | None,
+    plot: Path | None,
+    *,
+    quiet: bool,
+    **options: Any,  # noqa: ANN401 (handed on)
+) -> dict[str, Any]:
+    from wsss_assets.evaluation.surface import sweep_surface
+    from wsss_assets.report.thresholds import provenance, surface_svg
+
+    swept = sweep_surface(labels, activation, ground_truth, **options)
+    surface = swept.surface(ignored)
+    if plot is not None:
+        write_text(plot, surface_svg(swept, surface))
+    if not quiet:
+        row, column = surface.best
+        click.echo(
+            f"best mIoU {surface.miou[row, column]:.2%} at "
+            f"{_saliency_words(surface.saliency_thresholds[row])}, tau {surface.taus[column]:.3f}"
+        )
+        click.echo(provenance(swept, surface.ignored))
+    return swept.to_dict(ignored)
+
+
+def _print_scores(scores: Scores) -> None:
+    columns = ("iou", "precision", "recall", "fp_rate", "fn_rate")
+    rows = [
+        (name, *(_percent(getattr(one, column)) for column in columns))
+        for name, one in scores.per_class.items()
+    ]
+    rows.append(
+        ("mean", *(_percent(getattr(scores, f"m{c}" if c == "iou" else c)) for c in columns))
+    )
+    print_table(("class", "IoU", "precision", "recall", "FP", "FN"), rows)
+    known = len(scores.per_class)
+    click.echo(
+        f"\nmIoU {_percent(scores.miou)} over {scores.classes_in_mean} of {known} classes, "
+        f"pixel accuracy {_percent(scores.pixel_accuracy)}"
+    )
+    if scores.ignored_pixels:
+        click.echo(f"predicted 255: {scores.ignored_pixels} pixels, counted as: {scores.ignored}")
+    if scores.dialect != "wsss-assets":
+        click.echo(f"as {scores.dialect} counts")
+    digest = scores.ground_truth_digest
+    click.echo(
+        f"{scores.benchmark} {scores.split or '(split not named)'}, {scores.images} images, "
+        f"ground truth {digest[:16] if digest else 'unknown'}"
+        + (", SYNTHETIC: drawn by a program" if scores.synthetic else "")
+    )
+    if scores.missing:
+        shown = ", ".join(scores.missing[:5]) + (", …" if len(scores.missing) > 5 else "")
+        click.echo(f"passed over without a prediction: {len(scores.missing)} ({shown})", err=True)
+
+
+def _print_curve(swept: TauSweep, curve: TauCurve) -> None:
+    marks = {curve.best: "best", curve.recommended: f"recommended ({swept.recipe.tau:g})"}
+    shown = sorted({*range(0, 256, 17), *marks})
+    print_table(
+        ("tau", "mIoU", ""),
+        [
+            (f"{curve.taus[k]:.3f}", _percent(_number(curve.miou[k])), marks.get(k, ""))
+            for k in shown
+        ],
+    )
+    first, last = (curve.taus[index] for index in curve.plateau)
+    click.echo(
+        f"\nbest mIoU {_percent(_number(curve.miou[curve.best]))} at tau "
+        f"{curve.taus[curve.best]:.3f}; within one point of it from {first:.3f} to {last:.3f}\n"
+        f"the recommended tau {swept.recipe.tau:g} loses {curve.loss * 100:.2f} points"
+    )
+
+
+def _saliency_words(threshold: float) -> str:
+    return f"saliency > {threshold:.3f}" if threshold else "soft saliency"
+
+
+def _number(value: float) -> float | None:
+    return None if value != value else float(value)
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value * 100:.2f}"

@@ -1,0 +1,1 @@
+"""What benchmarks are distributed as: label lists, devkit folders, instances files."""

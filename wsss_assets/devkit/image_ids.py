@@ -1,0 +1,115 @@
+"""Image ids: what may be one, and lists of them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from wsss_assets.errors import ListFormatError, MissingFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+__all__ = ["check_image_id", "read_ids", "read_words", "refuse_twice"]
+
+_LONGEST = 200
+_PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png"}
+
+
+def check_image_id(text: str, where: str) -> str:
+    """Return `text` if it can be an image id; it becomes a file name, so not every text will do.
+
+    Args:
+        text: what was read.
+        where: the file, and line if it has lines, for the error.
+
+    Raises:
+        ListFormatError: it is empty or too long, begins with a dot, or holds a path separator,
+            a drive, `..`, white space or a control character.
+    """
+    harmless = (
+        0 < len(text) <= _LONGEST
+        and text.isprintable()
+        and not any(character in '/\\: "' for character in text)
+        and not text.startswith(".")
+        and ".." not in text
+    )
+    if not harmless:
+        raise ListFormatError(
+            f"{where}: this is no image id",
+            expected="a file name without folder and suffix, e.g. 2007_000032",
+            found=ascii(text[:_LONGEST]),
+        )
+    return text
+
+
+def read_ids(path: Path) -> tuple[str, ...]:
+    """Image ids from a list with one image per line, in its order; `-` is standard input.
+
+    The id is the first word of the line, so label lists will do. The devkit form
+    `/JPEGImages/x.jpg /SegmentationClassAug/x.png` gives the id `x`.
+
+    Raises:
+        MissingFileError: no such file.
+        ListFormatError: no id at all, an id twice, something that is no image id, or a line
+            that pairs two images; the error names the line.
+    """
+    found: dict[str, None] = {}
+    for where, tokens in read_words(path):
+        stems = [_stem(token) for token in tokens if "/" in token] or [_stem(tokens[0])]
+        if len(set(stems)) > 1:
+            raise ListFormatError(f"{where}: the line pairs different images", found=str(tokens))
+        image_id = check_image_id(stems[0], where)
+        refuse_twice(image_id, found, where)
+        found[image_id] = None
+    return tuple(found)
+
+
+def read_words(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """(file:line, words) of each line up to the blank ones at the end; `-` is standard input.
+
+    Raises:
+        MissingFileError: no such file.
+        ListFormatError: no UTF-8, nothing but blank lines, or a blank line amid the others.
+    """
+    name = "standard input" if str(path) == "-" else str(path)
+    try:
+        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        text = data.decode("utf-8-sig")
+    except (FileNotFoundError, IsADirectoryError):
+        raise MissingFileError(
+            f"no file {path}", found="a folder" if path.is_dir() else None
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ListFormatError(f"{name} is no text in UTF-8", found=str(error)) from error
+    lines = [line.removesuffix("\r").strip(" \t") for line in text.split("\n")]
+    while lines and not lines[-1]:
+        lines.pop()
+    if not lines:
+        raise ListFormatError(f"{name} names no image", found=f"{len(data)} bytes")
+    for number, line in enumerate(lines, start=1):
+        where = f"{name}:{number}"
+        if not line:
+            raise ListFormatError(f"{where}: a blank line amid the list", expected="an image id")
+        yield where, re.split(r"[ \t]+", line)
+
+
+def refuse_twice(image_id: str, seen: Mapping[str, object], where: str) -> None:
+    """Raise a ListFormatError if `image_id` is among the ids `seen` in the lines before."""
+    if image_id in seen:
+        first = list(seen).index(image_id) + 1
+        raise ListFormatError(
+            f"{where}: {image_id} is there twice",
+            expected="each image once",
+            found=f"it is in line {first} as well",
+        )
+
+
+def _stem(token: str) -> str:
+    path = PurePosixPath(token)
+    if ".." in path.parts:
+        return token  # refused by the check of ids
+    return path.stem if path.suffix.lower() in _PICTURE_SUFFIXES else path.name

@@ -1,0 +1,165 @@
+"""Everything that this package raises on purpose.
+
+```
+WsssAssetsError                 catch this one to catch them all
+├── UsageError                  an option or argument makes no sense           exit 2
+│   └── UnknownNameError        no benchmark, recipe, … of that name           exit 2
+├── DataError                   what was given to work on cannot be used       exit 3
+│   ├── MissingFileError        a file or folder is not there
+│   ├── ImageFormatError        unreadable, 16-bit, coloured, a value that is no class
+│   ├── SizeMismatchError       two maps of one image differ in size
+│   ├── ListFormatError         a list, instances file or devkit is malformed
+│   ├── IgnoredPixelsError      predictions hold 255 and no policy says what that means
+│   └── FolderInUseError        the output folder was made with other settings
+├── NotSweepableError           the recipe's structure allows no one-pass sweep exit 2
+├── FetchError                  the network failed, or there is none           exit 4
+│   └── ChecksumError           what arrived is not what was promised
+└── MissingDependencyError      an optional package is not installed           exit 5
+```
+
+An error says what went wrong and, where there is something to say, what was expected, what
+was found, what was done about it and what to do next.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "ChecksumError",
+    "DataError",
+    "FetchError",
+    "FolderInUseError",
+    "IgnoredPixelsError",
+    "ImageFormatError",
+    "ListFormatError",
+    "MissingDependencyError",
+    "MissingFileError",
+    "NotSweepableError",
+    "SizeMismatchError",
+    "UnknownNameError",
+    "UsageError",
+    "WsssAssetsError",
+]
+
+
+class WsssAssetsError(Exception):
+    """Root of the tree above.
+
+    Args:
+        summary: what went wrong, naming the file, option or value; no full stop.
+        expected: what would have been right.
+        found: what was there instead.
+        done: what has been done about it (nothing written, one file skipped, …).
+        hint: the next command or step.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        summary: str,
+        *,
+        expected: str | None = None,
+        found: str | None = None,
+        done: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(summary)
+        self.summary = summary
+        self.expected = expected
+        self.found = found
+        self.done = done
+        self.hint = hint
+
+    def __str__(self) -> str:
+        parts = [self.summary]
+        if self.expected:
+            parts.append(f"expected {self.expected}")
+        if self.found:
+            parts.append(f"found {self.found}")
+        if self.done:
+            parts.append(self.done)
+        text = "; ".join(parts)
+        return f"{text}\n→ {self.hint}" if self.hint else text
+
+
+class UsageError(WsssAssetsError):
+    """An option or argument makes no sense."""
+
+    exit_code = 2
+
+
+class UnknownNameError(UsageError):
+    """No such name; close ones are offered."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        known = sorted(known)
+        close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+        super().__init__(
+            f"no {kind} is called {name!r}",
+            expected="one of " + ", ".join(known),
+            hint=f"did you mean {' or '.join(close)}?" if close else None,
+        )
+
+
+class DataError(WsssAssetsError):
+    """What was given to work on cannot be used."""
+
+    exit_code = 3
+
+
+class MissingFileError(DataError):
+    """A file or folder is not there."""
+
+
+class ImageFormatError(DataError):
+    """An image is unreadable, 16-bit, coloured, or holds a value that is no class."""
+
+
+class SizeMismatchError(DataError):
+    """Two maps of one image differ in size."""
+
+
+class ListFormatError(DataError):
+    """A label list, an instances file or a devkit folder is malformed."""
+
+
+class IgnoredPixelsError(DataError):
+    """Predictions hold 255 and nothing says what that means for the score."""
+
+
+class FolderInUseError(DataError):
+    """The output folder was made with other settings."""
+
+
+class NotSweepableError(WsssAssetsError):
+    """The structure of the recipe allows no one-pass sweep."""
+
+    exit_code = 2
+
+
+class FetchError(WsssAssetsError):
+    """The network failed, or there is none."""
+
+    exit_code = 4
+
+
+class ChecksumError(FetchError):
+    """What arrived is not what was promised."""
+
+
+class MissingDependencyError(WsssAssetsError):
+    """An optional package is not installed."""
+
+    exit_code = 5
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package {package}, which is not installed",
+            hint=f"pip install 'wsss-assets[{extra}]'",
+        )

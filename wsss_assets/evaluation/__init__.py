@@ -1,0 +1,1 @@
+"""Scores: confusion matrices, evaluators by name, threshold sweeps."""

@@ -1,0 +1,156 @@
+"""The maps and the ground truth of one image, read together and checked to fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from wsss_assets.benchmarks import Benchmark, get_benchmark
+from wsss_assets.errors import DataError, NotSweepableError, SizeMismatchError, UsageError
+from wsss_assets.evaluation.confusion import check_values, label_digest
+from wsss_assets.parallel import default_workers, ordered_map
+from wsss_assets.storage.maps import LabelFolder, open_activations, open_saliency
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from wsss_assets.labels.recipes import Recipe
+    from wsss_assets.parallel import Progress
+    from wsss_assets.storage.images import UInt8
+    from wsss_assets.storage.maps import ActivationSource, SaliencySource
+
+__all__ = ["AlignedImage", "AlignedImages", "check_sweepable"]
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class AlignedImage:
+    """One image's maps and ground truth, all of one size.
+
+    Attributes:
+        image_id: its id.
+        saliency: uint8 (H, W); None where the recipe uses none.
+        activations: uint8 (H, W) by 0-based class, in ascending order of class.
+        truth: uint8 (H, W) class indices, checked.
+    """
+
+    image_id: str
+    saliency: UInt8 | None
+    activations: dict[int, UInt8]
+    truth: UInt8
+
+    @property
+    def digest(self) -> int:
+        """The number that stands for its ground truth."""
+        return label_digest(self.image_id, self.truth)
+
+
+class AlignedImages:
+    """Reads the images of a list, on several threads, in order.
+
+    Args:
+        labels: 0-based classes by image id.
+        saliency: folder or source; None where the recipe uses none.
+        activation: folder or source.
+        ground_truth: folder of label maps.
+        recipe: decides whether saliency is read.
+        benchmark: name or `Benchmark`.
+
+    Raises:
+        UsageError: the list is empty, or the recipe needs saliency maps.
+        MissingFileError: a folder is missing or empty.
+    """
+
+    def __init__(
+        self,
+        labels: Mapping[str, Sequence[int]],
+        saliency: Path | str | SaliencySource | None,
+        activation: Path | str | ActivationSource,
+        ground_truth: Path | str,
+        recipe: Recipe,
+        benchmark: Benchmark | str,
+    ) -> None:
+        if not labels:
+            raise UsageError("the label list is empty, so there is nothing to score")
+        if recipe.uses_saliency and saliency is None:
+            raise UsageError(
+                f"recipe {recipe.name} needs saliency maps",
+                hint="name their folder with --saliency DIR, or do without with --no-saliency",
+            )
+        self.labels = labels
+        self.benchmark = get_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
+        self._saliency = (
+            open_saliency(saliency) if recipe.uses_saliency and saliency is not None else None
+        )
+        self._activations = open_activations(activation)
+        self._truth = LabelFolder(Path(ground_truth))
+
+    def read(self, image_id: str) -> AlignedImage:
+        """One image.
+
+        Raises:
+            DataError: a map is missing, unusable, or of another size; the error names it.
+        """
+        truth = self._truth.read(image_id)
+        saliency = None if self._saliency is None else self._saliency.read(image_id)
+        maps = self._activations.read(image_id, sorted(self.labels[image_id]))
+        try:
+            check_values(truth, len(self.benchmark.classes), "the ground truth")
+        except DataError as error:
+            error.summary = f"{image_id}: {error.summary}"
+            raise
+        named = {f"activation map of class {index}": values for index, values in maps.items()}
+        if saliency is not None:
+            named["saliency map"] = saliency
+        for name, values in named.items():
+            if values.shape != truth.shape:
+                raise SizeMismatchError(
+                    f"{image_id}: the {name} does not fit the ground truth",
+                    expected=f"{truth.shape} (height, width)",
+                    found=f"{values.shape}",
+                    hint="resize it yourself: how maps are resized changes the score",
+                )
+        return AlignedImage(image_id, saliency, maps, truth)
+
+    def map(
+        self,
+        function: Callable[[AlignedImage], Result],
+        workers: int | None,
+        progress: Progress | None,
+    ) -> Iterator[Result]:
+        """`function` of each image, in the order of the list."""
+
+        def work(image_id: str) -> Result:
+            return function(self.read(image_id))
+
+        results: Any = ordered_map(
+            work, self.labels, default_workers() if workers is None else workers
+        )
+        yield from progress(results, len(self.labels)) if progress else results
+
+
+def check_sweepable(recipe: Recipe) -> None:
+    """Refuse a recipe whose label does not follow from strongest byte and saliency alone.
+
+    Raises:
+        NotSweepableError: with the reasons.
+    """
+    reasons = [
+        reason
+        for holds, reason in (
+            (recipe.normalize, "it stretches each activation map by its own range"),
+            (recipe.cut_background, "tau also cuts its background score"),
+            (recipe.conflict_above is not None, "several strong scores make a conflict"),
+            (recipe.minimum_foreground > 0, "images with little foreground are ignored whole"),
+            (recipe.ignore_activation is not None, "activation decides what is ignored"),
+        )
+        if holds
+    ]
+    if reasons:
+        raise NotSweepableError(
+            f"recipe {recipe.name} cannot be swept in one pass: " + "; ".join(reasons),
+            hint="make and score its labels for each tau with pseudo-label and evaluate, or "
+            "sweep the recipe wsss-bed",
+        )

@@ -1,0 +1,158 @@
+"""Counting: which class was predicted where which class is true.
+
+A confusion matrix is int64 (C + 1, C + 2): rows are the true values 0..C, columns the predicted
+values 0..C and, last, the ignore label 255. Pixels whose ground truth is 255 are not counted.
+Matrices add up, so any split of the images over threads, processes or machines gives the same
+integers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsss_assets.errors import ImageFormatError, SizeMismatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "as_label",
+    "check_values",
+    "confusion_matrix",
+    "digest_text",
+    "empty_confusion",
+    "label_digest",
+]
+
+Int64: TypeAlias = NDArray[np.int64]
+UInt8: TypeAlias = NDArray[np.uint8]
+
+IGNORE = 255
+
+
+def empty_confusion(classes: int) -> Int64:
+    """Zeros for `classes` foreground classes: int64 (classes + 1, classes + 2)."""
+    return np.zeros((classes + 1, classes + 2), np.int64)
+
+
+def confusion_matrix(prediction: UInt8, ground_truth: UInt8, classes: int) -> Int64:
+    """Count one image (or a batch of equal shape).
+
+    Args:
+        prediction: uint8, values 0..classes and 255.
+        ground_truth: uint8 of the same shape, values 0..classes and 255.
+        classes: number of foreground classes, at most 254.
+
+    Returns:
+        int64 (classes + 1, classes + 2), see the module.
+
+    Raises:
+        SizeMismatchError: the shapes differ.
+        ImageFormatError: a value is no class.
+    """
+    if prediction.shape != ground_truth.shape:
+        raise SizeMismatchError(
+            "prediction and ground truth differ in size",
+            expected=f"{ground_truth.shape} (height, width), as the ground truth",
+            found=f"{prediction.shape}",
+            hint="nothing is resized here: write the prediction at the size of the image",
+        )
+    side = classes + 2
+    # One more, modulo 256: 255 becomes 0 and all that is valid lies in 0..classes + 1.
+    truth = ground_truth + np.uint8(1)
+    guess = prediction + np.uint8(1)
+    check_values(ground_truth, classes, "the ground truth", shifted=truth)
+    check_values(prediction, classes, "the prediction", shifted=guess)
+    joint = np.multiply(truth, side, dtype=np.uint16)
+    joint += guess
+    counts = _count(joint.ravel(), side * side).reshape(side, side)
+    return np.concatenate([counts[1:, 1:], counts[1:, :1]], axis=1)
+
+
+def check_values(label: UInt8, classes: int, name: str, shifted: UInt8 | None = None) -> None:
+    """Refuse a label map with values other than 0..classes and 255.
+
+    Args:
+        label: uint8.
+        classes: number of foreground classes.
+        name: what to call the map in the error.
+        shifted: `label + 1` modulo 256, where the caller has it.
+
+    Raises:
+        ImageFormatError: with the first few such values.
+    """
+    shifted = label + np.uint8(1) if shifted is None else shifted
+    if label.size and shifted.max() > classes + 1:
+        values = np.unique(label[shifted > classes + 1])
+        shown = ", ".join(str(value) for value in values[:5])
+        raise ImageFormatError(
+            f"{name} holds values that are no class",
+            expected=f"0 (background), 1..{classes} and 255 (ignore label)",
+            found=shown + (", …" if len(values) > 5 else ""),
+            hint="is this the right benchmark, and are these indices rather than grey levels?",
+        )
+
+
+def as_label(values: Any, name: str) -> UInt8:  # noqa: ANN401 (anything array-like)
+    """An array-like of class indices as uint8; tensors come through their own methods.
+
+    Accepts NumPy arrays of any integer or boolean type, nested sequences, and tensors of torch
+    on any device (which is not imported for it).
+
+    Raises:
+        ImageFormatError: not integers, or outside 0..255.
+    """
+    if hasattr(values, "detach"):
+        values = values.detach().cpu().numpy()
+    array = np.asarray(values)
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype.kind not in "iub":
+        raise ImageFormatError(
+            f"{name} is no label map",
+            expected="integers (class indices)",
+            found=str(array.dtype),
+            hint="take the argmax over the class axis first",
+        )
+    if array.size and (array.min() < 0 or array.max() > IGNORE):
+        raise ImageFormatError(
+            f"{name} holds values that are no class",
+            expected="0..255, 255 being the ignore label",
+            found=f"{array.min()}..{array.max()}",
+        )
+    return array.astype(np.uint8)
+
+
+def label_digest(image_id: str, label: UInt8) -> int:
+    """A 256-bit number that stands for one image's ground truth.
+
+    It is the SHA-256 of the id, the size and the runs of equal pixels (their last positions and
+    their values, row by row), so how a PNG was compressed does not matter. Numbers of several
+    images are added modulo 2**256: the sum does not depend on their order.
+    """
+    flat = label.ravel()
+    ends = np.flatnonzero(flat[1:] != flat[:-1]).astype("<u4")
+    digest = hashlib.sha256(f"{image_id}\n{label.shape}\n".encode())
+    digest.update(ends.tobytes())
+    digest.update(flat[ends].tobytes() + flat[-1:].tobytes())
+    return int.from_bytes(digest.digest(), "big")
+
+
+def digest_text(digests: Sequence[int]) -> str:
+    """The sum of image digests as 64 hex digits."""
+    return f"{sum(digests) % (1 << 256):064x}"
+
+
+def _count(joint: NDArray[np.uint16], size: int) -> Int64:
+    """`bincount`, by runs of equal values where there are few: label maps have long ones."""
+    changes = joint[1:] != joint[:-1]
+    if np.count_nonzero(changes) * 8 > joint.size or joint.size == 0:
+        return np.bincount(joint, minlength=size).astype(np.int64, copy=False)
+    ends = np.append(np.flatnonzero(changes), joint.size - 1)
+    lengths = np.diff(ends, prepend=-1)
+    # Weights are float64: exact, a run being shorter than 2**53 pixels.
+    return np.bincount(joint[ends], weights=lengths, minlength=size).astype(np.int64)

@@ -1,0 +1,288 @@
+"""Every tau at once, exactly, from one pass of 8-bit histograms.
+
+At a pixel only three things matter for every tau: which class is strongest, its byte, and
+whether saliency lets it win at all. So the curve over tau is a histogram `[true class,
+strongest class, byte]` and its suffix sums, and each entry equals making the labels with that
+tau and scoring them. `wsss_assets.evaluation.surface` adds the saliency threshold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsss_assets.errors import IgnoredPixelsError
+from wsss_assets.evaluation.aligned import AlignedImage, AlignedImages, check_sweepable
+from wsss_assets.evaluation.confusion import digest_text
+from wsss_assets.evaluation.dialects import POLICIES
+from wsss_assets.evaluation.scores import apply_policy, check_policy, iou, mean_iou
+from wsss_assets.labels.make import ByteRule, byte_rule, strongest
+from wsss_assets.labels.recipes import get_recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from wsss_assets.benchmarks import Benchmark
+    from wsss_assets.evaluation.dialects import Policy
+    from wsss_assets.labels.recipes import Recipe
+    from wsss_assets.parallel import Progress
+    from wsss_assets.storage.maps import ActivationSource, SaliencySource
+
+__all__ = ["TAUS", "TauCurve", "TauSweep", "require_policy", "sweep", "tau_cuts"]
+
+Int64: TypeAlias = NDArray[np.int64]
+Float64: TypeAlias = NDArray[np.float64]
+
+TAUS: tuple[float, ...] = tuple(byte / 255 for byte in range(256))
+"""The thresholds that can make a difference to 8-bit maps."""
+
+PLATEAU = 0.01
+"""How far below the best mIoU the plateau reaches: one point."""
+
+
+@dataclass(frozen=True)
+class TauCurve:
+    """mIoU over tau under one policy.
+
+    Attributes:
+        taus: 256 thresholds k/255.
+        miou: float64 (256,), 0..1; NaN where no class occurs.
+        per_class: float64 (256, C + 1) IoU, background first; NaN where a class occurs neither
+            in the ground truth nor in the labels of that tau.
+        best: index of the best mIoU, the lowest on a tie.
+        plateau: first and last index around `best` with an mIoU within one point of it.
+        recommended: index that acts as the recipe's tau.
+        ignored: the policy; None where no label is 255.
+    """
+
+    taus: tuple[float, ...]
+    miou: Float64
+    per_class: Float64
+    best: int
+    plateau: tuple[int, int]
+    recommended: int
+    ignored: Policy | None
+
+    @property
+    def loss(self) -> float:
+        """What the recommended tau costs against the best, in mIoU (0..1)."""
+        return float(self.miou[self.best] - self.miou[self.recommended])
+
+
+@dataclass(frozen=True)
+class TauSweep:
+    """Confusion matrices of all thresholds.
+
+    Attributes:
+        recipe: whose tau was swept.
+        benchmark: class names.
+        confusions: int64 (256, C + 1, C + 2) for tau = k/255; see
+            `wsss_assets.evaluation.confusion`.
+        images: how many were counted.
+        split: name of the split; None where unknown.
+        ground_truth_digest: 64 hex digits.
+    """
+
+    recipe: Recipe
+    benchmark: Benchmark
+    confusions: Int64
+    images: int
+    split: str | None
+    ground_truth_digest: str
+
+    def curve(self, ignored: Policy | str | None = None) -> TauCurve:
+        """Scores of every tau.
+
+        Args:
+            ignored: what a label of 255 counts as; needed where there is one.
+
+        Raises:
+            IgnoredPixelsError: there is one and no policy.
+        """
+        policy = require_policy(ignored, bool(self.confusions[..., -1].any()))
+        per_class = iou(*apply_policy(self.confusions, policy or "miss"))
+        miou = mean_iou(per_class)
+        best = int(np.argmax(np.nan_to_num(miou, nan=-1)))
+        cuts = tau_cuts(self.recipe)
+        recommended = int(np.searchsorted(cuts, tau_cut(self.recipe)))
+        return TauCurve(
+            taus=TAUS,
+            miou=miou,
+            per_class=per_class,
+            best=best,
+            plateau=_plateau(miou, best),
+            recommended=min(recommended, 255),
+            ignored=policy,
+        )
+
+    def to_dict(self, ignored: Policy | str | None = None) -> dict[str, Any]:
+        """JSON-ready curve; the fields are documented in docs/evaluation.md."""
+        curve = self.curve(ignored)
+        names = self.benchmark.label_names
+        return {
+            "benchmark": self.benchmark.name,
+            "synthetic": self.benchmark.synthetic,
+            "split": self.split,
+            "images": self.images,
+            "ground_truth_digest": self.ground_truth_digest,
+            "ignored": curve.ignored,
+            "recipe": self.recipe.settings(),
+            "best": self._point(curve, curve.best),
+            "recommended": {
+                **self._point(curve, curve.recommended),
+                "tau": self.recipe.tau,
+                "loss": curve.loss,
+            },
+            "plateau": {
+                "first_tau": curve.taus[curve.plateau[0]],
+                "last_tau": curve.taus[curve.plateau[1]],
+            },
+            "taus": list(curve.taus),
+            "miou": _listed(curve.miou),
+            "per_class": {
+                name: _listed(curve.per_class[:, index]) for index, name in enumerate(names)
+            },
+        }
+
+    @staticmethod
+    def _point(curve: TauCurve, index: int) -> dict[str, Any]:
+        return {"tau": curve.taus[index], "miou": _listed(curve.miou[index : index + 1])[0]}
+
+
+def sweep(
+    labels: Mapping[str, Sequence[int]],
+    activation: Path | str | ActivationSource,
+    ground_truth: Path | str,
+    *,
+    saliency: Path | str | SaliencySource | None = None,
+    recipe: Recipe | None = None,
+    benchmark: Benchmark | str = "voc2012",
+    split: str | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> TauSweep:
+    """Score a recipe for every tau k/255 in one pass over the images.
+
+    Args:
+        labels: 0-based classes by image id.
+        activation: folder of `<image id>_<class>.png` or `<image id>.npy`, or a source.
+        ground_truth: folder of label maps.
+        saliency: folder of `<image id>.png`, or a source; None for recipes without saliency.
+        recipe: the rule; its own tau is the recommended one. None: `wsss-bed`.
+        benchmark: name, or a `Benchmark` with class names of your own.
+        split: its name, to be said with the numbers.
+        workers: threads; None: one per core. The integers are the same for any number.
+        progress: wraps an iterable of known length to show a bar.
+
+    Raises:
+        NotSweepableError: the recipe's structure does not allow it.
+        UsageError: the list is empty, or the recipe needs saliency maps.
+        DataError: a map is missing, unusable, or of another size; the error names it.
+    """
+    recipe = get_recipe() if recipe is None else recipe
+    check_sweepable(recipe)
+    images = AlignedImages(labels, saliency, activation, ground_truth, recipe, benchmark)
+    classes = len(images.benchmark.classes)
+    counter = _Counter(byte_rule(replace(recipe, tau=0.0)), recipe.ignore, classes)
+    histogram = np.zeros((classes + 1, classes, 256, 2 if recipe.ignore else 1), np.int64)
+    digest = 0
+    for present, counts, image_digest in images.map(counter, workers, progress):
+        histogram[:, present] += counts
+        digest += image_digest
+    return TauSweep(
+        recipe=recipe,
+        benchmark=images.benchmark,
+        confusions=_confusions(histogram, tau_cuts(recipe)),
+        images=len(labels),
+        split=split,
+        ground_truth_digest=digest_text([digest]),
+    )
+
+
+def tau_cuts(recipe: Recipe) -> Int64:
+    """For each tau k/255 the lowest byte, 1..256, with which a class can win."""
+    return np.array([tau_cut(replace(recipe, tau=tau)) for tau in TAUS])
+
+
+def tau_cut(recipe: Recipe) -> int:
+    """The lowest byte with which a class can win where saliency is full."""
+    return int(byte_rule(recipe).floor[255]) + 1
+
+
+def require_policy(ignored: Policy | str | None, needed: bool) -> Policy | None:
+    """The policy for labels of 255; None where there is none to apply it to.
+
+    Raises:
+        IgnoredPixelsError: one is needed and none is given.
+    """
+    if not needed:
+        return None
+    if ignored is None:
+        raise IgnoredPixelsError(
+            "the recipe writes 255, and evaluators disagree on what that means",
+            expected=f"one of {', '.join(POLICIES)}",
+            done="no score was given",
+            hint="choose with --ignored miss|background|drop (in Python: ignored=…)",
+        )
+    return check_policy(ignored)
+
+
+@dataclass(frozen=True)
+class _Counter:
+    """Counts one image: present classes, histogram and digest of the ground truth.
+
+    The histogram is int64 (C + 1, n, 256, 1 or 2): true class; strongest class, among those
+    present; its byte, 0 where saliency lets no class win; where the recipe ignores, whether
+    the pixel is ignored when no class wins.
+    """
+
+    rule: ByteRule
+    ignore: bool
+    classes: int
+
+    def __call__(self, image: AlignedImage) -> tuple[list[int], Int64, int]:
+        present = list(image.activations) or [0]
+        maps = [*image.activations.values()] or [np.zeros_like(image.truth)]
+        side, flags = self.classes + 2, 2 if self.ignore else 1
+        size = side * len(present) * 256 * flags
+        winner, byte = strongest(maps, [*range(len(present))])
+        # True class + 1 modulo 256: row 0 is the ignore label and is dropped at the end.
+        joint = (image.truth + np.uint8(1)).astype(np.min_scalar_type(size))
+        if len(present) > 1:
+            joint *= len(present)
+            joint += winner
+        joint *= 256
+        joint += byte * self.rule.wins(byte, image.saliency)
+        if self.ignore and image.saliency is not None:
+            joint *= 2
+            joint += image.saliency > self.rule.ignore_saliency
+        counts = np.bincount(joint.ravel(), minlength=size)
+        return present, counts.reshape(side, len(present), 256, flags)[1:], image.digest
+
+
+def _confusions(histogram: Int64, cuts: Int64) -> Int64:
+    """int64 (256, C + 1, C + 2) from the histogram (C + 1, C, 256, 1 or 2)."""
+    suffix = np.zeros((*histogram.shape[:2], 257, histogram.shape[3]), np.int64)
+    suffix[:, :, :256] = histogram[:, :, ::-1].cumsum(axis=2)[:, :, ::-1]
+    won = suffix[:, :, cuts].transpose(2, 0, 1, 3)  # (256, C + 1, C, 1 or 2)
+    lost = suffix[:, :, 0].sum(axis=1) - won.sum(axis=2)  # (256, C + 1, 1 or 2)
+    ignored = lost[..., 1:].sum(axis=-1, keepdims=True)
+    return np.concatenate([lost[..., :1], won.sum(axis=-1), ignored], axis=-1)
+
+
+def _plateau(miou: Float64, best: int) -> tuple[int, int]:
+    near = miou >= miou[best] - PLATEAU
+    first = last = best
+    while first > 0 and near[first - 1]:
+        first -= 1
+    while last < len(miou) - 1 and near[last + 1]:
+        last += 1
+    return first, last
+
+
+def _listed(values: Float64) -> list[float | None]:
+    return [None if np.isnan(value) else float(value) for value in values]

@@ -1,0 +1,1 @@
+"""Pseudo-labels: rules as data, and the code that follows them."""

@@ -1,0 +1,52 @@
+"""Work on many images at once, in order and in flat memory."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Future
+
+__all__ = ["Progress", "default_workers", "ordered_map"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+Progress: TypeAlias = "Callable[[Iterable[Any], int], Iterable[Any]]"
+"""Wraps an iterable of known length and shows how far it is."""
+
+
+def default_workers() -> int:
+    """Cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def ordered_map(
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int
+) -> Iterator[Result]:
+    """`map`, on `workers` threads, results in the order of the items.
+
+    At most four items per thread are under way or waiting to be taken, so memory does not grow
+    with their number. Threads are enough: decoding, encoding and most of NumPy release the
+    lock. An exception, Ctrl-C included, drops what has not begun and is raised at once.
+    """
+    if workers <= 1:
+        yield from map(function, items)
+        return
+    pool = ThreadPoolExecutor(workers)
+    window: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            window.append(pool.submit(function, item))
+            if len(window) >= 4 * workers:
+                yield window.popleft().result()
+        while window:
+            yield window.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,252 @@
+"""8-bit maps and label maps: what may be read as one, and how one is written.
+
+A *map* (saliency, activation) is uint8 (H, W), 0..255. A *label map* is uint8 (H, W) of class
+indices, 0 background, 255 ignore label, stored as a palette PNG so that people can look at it.
+"""
+
+from __future__ import annotations
+
+import io
+import zlib
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from wsss_assets.errors import ImageFormatError, MissingFileError
+from wsss_assets.storage.files import replaced
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = [
+    "LABEL_SUFFIXES",
+    "MAP_SUFFIXES",
+    "UInt8",
+    "check_label_header",
+    "encode_label",
+    "image_size",
+    "label_palette",
+    "read_label",
+    "read_map",
+    "read_photo",
+    "write_label",
+    "write_map",
+    "write_photo",
+]
+
+UInt8: TypeAlias = NDArray[np.uint8]
+
+MAP_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+LABEL_SUFFIXES = (".png", ".npy", ".bmp")
+
+
+def read_map(path: Path) -> UInt8:
+    """A saliency or activation map as uint8 (H, W).
+
+    A grey picture stored as RGB(A) or with a palette is read as the grey it shows.
+
+    Raises:
+        MissingFileError: no such file.
+        ImageFormatError: not an image, cut short, more than 8 bits, truly coloured, or partly
+            transparent.
+    """
+    with _opened(path) as image:
+        if image.mode == "L":
+            return np.asarray(image)
+        if image.mode == "1":
+            return np.asarray(image.convert("L"))
+        if image.mode not in {"P", "RGB", "RGBA", "LA", "PA"}:
+            raise ImageFormatError(
+                f"{path} is no 8-bit map",
+                expected="8 bits of grey per pixel",
+                found=f"{_describe(image)}",
+                hint="convert it yourself, choosing how 16 bits become 8: readers differ there",
+            )
+        return _grey(path, image)
+
+
+def read_label(path: Path) -> UInt8:
+    """A label map as uint8 (H, W): palette indices or grey values, or a 2-D integer `.npy`.
+
+    Raises:
+        MissingFileError: no such file.
+        ImageFormatError: not an image or array, cut short, in colours instead of indices, or
+            values outside 0..255.
+    """
+    if path.suffix.lower() == ".npy":
+        return _read_label_array(path)
+    with _opened(path) as image:
+        _require_indices(path, image)
+        label: UInt8 = np.array(image, np.uint8)  # a bilevel mask is 0 and 1
+        return label
+
+
+def check_label_header(path: Path) -> None:
+    """Refuse what cannot be a label map, by the header alone.
+
+    Raises:
+        MissingFileError: no such file.
+        ImageFormatError: not an image, or in colours instead of indices.
+    """
+    with _opened(path, load=False) as image:
+        _require_indices(path, image)
+
+
+def read_photo(path: Path) -> UInt8:
+    """A photo as uint8 (H, W, 3), RGB.
+
+    Raises:
+        MissingFileError: no such file.
+        ImageFormatError: not an image, or cut short.
+    """
+    with _opened(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """(height, width) from the header alone.
+
+    Raises:
+        MissingFileError: no such file.
+        ImageFormatError: not an image.
+    """
+    with _opened(path, load=False) as image:
+        return image.height, image.width
+
+
+def write_map(path: Path, values: UInt8) -> None:
+    """Write uint8 (H, W) as a grey PNG, whole or not at all."""
+    _write_png(path, Image.fromarray(values))
+
+
+def write_photo(path: Path, values: UInt8) -> None:
+    """Write uint8 (H, W, 3) as a JPEG (quality 95) or PNG by the suffix, whole or not at all."""
+    kind = "PNG" if path.suffix.lower() == ".png" else "JPEG"
+    with replaced(path) as temporary:
+        Image.fromarray(values).save(temporary, format=kind, quality=95)
+
+
+def write_label(path: Path, label: UInt8, colours: int) -> None:
+    """Write a label map as a palette PNG, whole or not at all.
+
+    Args:
+        path: where to.
+        label: uint8 (H, W) class indices.
+        colours: how many indices have colours of their own (classes + background).
+    """
+    with replaced(path) as temporary:
+        temporary.write_bytes(encode_label(label, colours))
+
+
+def encode_label(label: UInt8, colours: int) -> bytes:
+    """The PNG bytes that `write_label` writes."""
+    image = Image.fromarray(label)
+    image.putpalette(label_palette(colours))
+    buffer = io.BytesIO()
+    # Runs alone (zlib's Z_RLE) pack label maps as small as level 6 does, in a third of the time.
+    image.save(buffer, format="PNG", compress_type=zlib.Z_RLE)
+    return buffer.getvalue()
+
+
+def label_palette(colours: int) -> bytes:
+    """768 bytes of RGB: VOC's colours for the first `colours` indices, grey for the rest.
+
+    VOC's rule spreads the bits of the index over the high bits of red, green and blue. Index
+    255 is white.
+    """
+    table = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    for index in range(colours):
+        bits = index
+        rgb = [0, 0, 0]
+        for shift in range(7, -1, -1):
+            for channel in range(3):
+                rgb[channel] |= ((bits >> channel) & 1) << shift
+            bits >>= 3
+        table[index] = rgb
+    return table.tobytes()
+
+
+def _write_png(path: Path, image: Image.Image) -> None:
+    with replaced(path) as temporary:
+        image.save(temporary, format="PNG")
+
+
+def _opened(path: Path, *, load: bool = True) -> Image.Image:
+    try:
+        image = Image.open(path)
+        if load:
+            _load(image)
+    except FileNotFoundError:
+        raise MissingFileError(f"no file {path}") from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise ImageFormatError(f"{path} cannot be read as an image", found=str(error)) from error
+    except Image.DecompressionBombError as error:
+        raise ImageFormatError(f"{path} is too large to be a map", found=str(error)) from error
+    return image
+
+
+def _load(image: Image.Image) -> None:
+    try:
+        image.load()
+    except BaseException:
+        image.close()  # Pillow leaves the file of a damaged image open
+        raise
+
+
+def _require_indices(path: Path, image: Image.Image) -> None:
+    if image.mode not in {"L", "P", "1"}:
+        raise ImageFormatError(
+            f"{path} holds no class indices",
+            expected="a palette or 8-bit grey PNG whose values are class indices",
+            found=_describe(image),
+            hint="colours cannot be scored: write the mask with indices (mode P)",
+        )
+
+
+def _grey(path: Path, image: Image.Image) -> UInt8:
+    channels = np.asarray(image.convert("RGBA"))
+    red, green, blue, alpha = (channels[..., index] for index in range(4))
+    if not (np.array_equal(red, green) and np.array_equal(green, blue)):
+        raise ImageFormatError(
+            f"{path} is coloured",
+            expected="grey",
+            found=_describe(image),
+            hint="a heat map cannot be turned back into activations: use the grey map it shows",
+        )
+    if alpha.min() < 255:
+        raise ImageFormatError(f"{path} is partly transparent", expected="an opaque grey map")
+    return np.ascontiguousarray(red)
+
+
+def _read_label_array(path: Path) -> UInt8:
+    try:
+        values = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise MissingFileError(f"no file {path}") from None
+    except (ValueError, OSError, EOFError) as error:
+        raise ImageFormatError(
+            f"{path} cannot be read as a label map",
+            expected="a 2-D array of integers",
+            found=str(error),
+        ) from error
+    if values.ndim != 2 or values.dtype.kind not in "iub":
+        raise ImageFormatError(
+            f"{path} is no label map",
+            expected="a 2-D array of integers",
+            found=f"{values.dtype} {values.shape}",
+        )
+    if values.size and (values.min() < 0 or values.max() > 255):
+        raise ImageFormatError(
+            f"{path} holds values that are no class",
+            expected="0..255",
+            found=f"{values.min()}..{values.max()}",
+        )
+    label: UInt8 = values.astype(np.uint8)
+    return label
+
+
+def _describe(image: Image.Image) -> str:
+    bits = {"I;16": "16-bit grey", "I": "16- or 32-bit grey", "F": "floating-point grey"}
+    return f"{bits.get(image.mode, 'mode ' + image.mode)}, {image.width}×{image.height}"

@@ -1,0 +1,141 @@
+"""Where maps come from: a folder of loose files, or anything with the same methods.
+
+Code that reads maps takes a path or an object that follows one of the protocols here, so that
+another kind of source is another class and no flag.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from wsss_assets.errors import MissingFileError
+from wsss_assets.storage.activation_dicts import read_activation_dict
+from wsss_assets.storage.files import list_files
+from wsss_assets.storage.images import LABEL_SUFFIXES, MAP_SUFFIXES, read_label, read_map
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wsss_assets.storage.images import UInt8
+
+__all__ = [
+    "ActivationFolder",
+    "ActivationSource",
+    "LabelFolder",
+    "SaliencyFolder",
+    "SaliencySource",
+    "open_activations",
+    "open_saliency",
+]
+
+
+class SaliencySource(Protocol):
+    """Gives the saliency map of an image."""
+
+    def read(self, image_id: str) -> UInt8:
+        """uint8 (H, W); a `DataError` where it is missing or unusable."""
+
+    def modified(self, image_id: str) -> float:
+        """When it last changed, seconds since 1970; 0 where nothing is known or there."""
+
+
+class ActivationSource(Protocol):
+    """Gives the activation maps of an image."""
+
+    def read(self, image_id: str, classes: Sequence[int]) -> dict[int, UInt8]:
+        """uint8 (H, W) by 0-based class; a `DataError` where one is missing or unusable."""
+
+    def modified(self, image_id: str, classes: Sequence[int]) -> float:
+        """When the newest of them changed, seconds since 1970; 0 where nothing is known."""
+
+
+class _Folder:
+    """Files of one folder by name without suffix, listed once."""
+
+    kind = "file"
+
+    def __init__(self, folder: Path, suffixes: tuple[str, ...]) -> None:
+        self.folder = folder
+        self.files = list_files(folder, suffixes)
+
+    def path(self, stem: str) -> Path:
+        """The file of that name.
+
+        Raises:
+            MissingFileError: it is not there.
+        """
+        if stem not in self.files:
+            raise MissingFileError(f"no {self.kind} {stem}.png in {self.folder}")
+        return self.files[stem]
+
+
+class SaliencyFolder(_Folder):
+    """A folder of `<image id>.png`."""
+
+    kind = "saliency map"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, MAP_SUFFIXES)
+
+    def read(self, image_id: str) -> UInt8:
+        """uint8 (H, W); see `SaliencySource`."""
+        return read_map(self.path(image_id))
+
+    def modified(self, image_id: str) -> float:
+        """See `SaliencySource`."""
+        return _newest([self.files.get(image_id)])
+
+
+class ActivationFolder(_Folder):
+    """A folder of `<image id>_<0-based class>.png`, or of `<image id>.npy` dictionaries."""
+
+    kind = "activation map"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, (*MAP_SUFFIXES, ".npy"))
+
+    def read(self, image_id: str, classes: Sequence[int]) -> dict[int, UInt8]:
+        """uint8 (H, W) by class; see `ActivationSource`."""
+        dictionary = self.files.get(image_id)
+        if dictionary is not None and dictionary.suffix == ".npy":
+            return read_activation_dict(dictionary, classes)
+        return {index: read_map(self.path(f"{image_id}_{index}")) for index in classes}
+
+    def modified(self, image_id: str, classes: Sequence[int]) -> float:
+        """See `ActivationSource`."""
+        stems = [image_id, *(f"{image_id}_{index}" for index in classes)]
+        return _newest([self.files.get(stem) for stem in stems])
+
+
+class LabelFolder(_Folder):
+    """A folder of label maps `<image id>.png` (or `.npy`)."""
+
+    kind = "label map"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, LABEL_SUFFIXES)
+
+    def read(self, image_id: str) -> UInt8:
+        """uint8 (H, W) of class indices.
+
+        Raises:
+            MissingFileError: there is none.
+            ImageFormatError: it cannot be read as one.
+        """
+        return read_label(self.path(image_id))
+
+
+def open_saliency(source: Path | str | SaliencySource) -> SaliencySource:
+    """A folder by its path, or the source itself."""
+    return SaliencyFolder(Path(source)) if isinstance(source, str | Path) else source
+
+
+def open_activations(source: Path | str | ActivationSource) -> ActivationSource:
+    """A folder by its path, or the source itself."""
+    return ActivationFolder(Path(source)) if isinstance(source, str | Path) else source
+
+
+def _newest(paths: Sequence[Path | None]) -> float:
+    times = [path.stat().st_mtime for path in paths if path is not None]
+    return max(times, default=0.0)

@@ -1,0 +1,100 @@
+"""A stamp in an output folder says what made it, so that nothing else is mixed in.
+
+A run asks for the folder with its settings; it gets it when the folder is new or was made with
+the same settings, and can then go on where an earlier run stopped.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wsss_assets.errors import FolderInUseError
+from wsss_assets.storage.files import remove_leftovers, write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["STAMP_NAME", "claim_folder", "read_stamp"]
+
+STAMP_NAME = "wsss-assets.json"
+
+
+def claim_folder(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Make `folder` ready for a run with these settings.
+
+    A new or empty folder is stamped with them. In a folder with the same stamp the temporary
+    files of killed runs are removed.
+
+    Args:
+        folder: the output folder; made if need be.
+        settings: what decides the output; JSON types only.
+
+    Raises:
+        FolderInUseError: the folder holds files but no stamp, or was made with other settings;
+            nothing in it is touched.
+    """
+    wanted = json.loads(json.dumps(dict(settings)))
+    if folder.exists() and not folder.is_dir():
+        raise FolderInUseError(f"{folder} is a file", expected="a folder to write to")
+    found = read_stamp(folder)
+    if found is None:
+        if folder.is_dir() and any(folder.iterdir()):
+            raise FolderInUseError(
+                f"{folder} holds files that carry no stamp",
+                expected="a new or empty folder, or one made by the same command",
+                done="nothing was written",
+                hint="choose another --out",
+            )
+        write_atomically(folder / STAMP_NAME, json.dumps(wanted, indent=2) + "\n")
+    elif found != wanted:
+        raise FolderInUseError(
+            f"{folder} was made with other settings",
+            expected=_changed(found, wanted),
+            found=_changed(wanted, found),
+            done="nothing was written",
+            hint="choose another --out, or remove the folder if it is no longer needed",
+        )
+    remove_leftovers(folder)
+
+
+def read_stamp(folder: Path) -> dict[str, Any] | None:
+    """The stamp of a folder; None where there is none.
+
+    Raises:
+        FolderInUseError: there is one that is not JSON.
+    """
+    path = Path(folder) / STAMP_NAME
+    try:
+        stamp = json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValueError as error:
+        raise FolderInUseError(f"{path} is no stamp", found=str(error)) from error
+    if not isinstance(stamp, dict):
+        raise FolderInUseError(f"{path} is no stamp", found=type(stamp).__name__)
+    return stamp
+
+
+def _changed(base: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """The settings of `other` that differ from `base`, flattened, as text."""
+    left, right = _flat(base), _flat(other)
+    return ", ".join(
+        f"{key} {right.get(key)!r}"
+        for key in sorted({*left, *right})
+        if left.get(key, _ABSENT) != right.get(key, _ABSENT)
+    )
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            result.update(_flat(value, f"{prefix}{key}."))
+        else:
+            result[prefix + key] = value
+    return result
+
+
+_ABSENT = object()
