@@ -21,7 +21,7 @@ ROOT = "WsssAssetsError"
 CLASSES: dict[str, type[WsssAssetsError]] = {
     name: value
     for name, value in vars(errors).items()
-    if inspect.isclass(value) and issubclass(value, BaseException)
+    if inspect.isclass(value) and issubclass(value, WsssAssetsError)
 }
 
 
@@ -66,6 +66,8 @@ def test_the_drawing_has_the_documented_codes() -> None:
 
 def test_all_is_exactly_the_tree() -> None:
     assert errors.__all__ == sorted(CLASSES)
+    others = {one for one in vars(errors).values() if inspect.isclass(one)} - {*CLASSES.values()}
+    assert not any(issubclass(one, BaseException) for one in others)
 
 
 @pytest.mark.parametrize("name", sorted(CLASSES))

@@ -57,9 +57,14 @@ def test_replaced_keeps_the_old_file_after_an_exception(
 ) -> None:
     path = tmp_path / "a.png"
     path.write_text("old")
-    with pytest.raises(error), replaced(path) as temporary:
-        temporary.write_text("half")
-        raise error
+
+    def write() -> None:
+        with replaced(path) as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        write()
     assert path.read_text() == "old"
     assert names(tmp_path) == ["a.png"]
 
@@ -158,13 +163,13 @@ def test_names_come_sorted(stems: set[str]) -> None:
 
 
 def test_a_missing_folder(tmp_path: Path) -> None:
-    with pytest.raises(MissingFileError, match="no folder .*absent; found nothing there"):
+    with pytest.raises(MissingFileError, match=r"no folder .*absent; found nothing there"):
         list_files(tmp_path / "absent", (".png",))
 
 
 def test_a_file_instead_of_a_folder(tmp_path: Path) -> None:
     touch(tmp_path, "a.png")
-    with pytest.raises(MissingFileError, match="no folder .*; found a file"):
+    with pytest.raises(MissingFileError, match=r"no folder .*; found a file"):
         list_files(tmp_path / "a.png", (".png",))
 
 

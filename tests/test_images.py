@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import zlib
@@ -29,6 +30,8 @@ from wsss_assets.storage.images import (
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import numpy.typing as npt
 
 VOC_COLOURS = [
     (0, 0, 0),
@@ -62,8 +65,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "a.png"
 
 
-def save(path: Path, image: Image.Image, **options: object) -> Path:
-    image.save(path, **options)
+def save(path: Path, image: Image.Image, **options: int) -> Path:
+    image.save(path, None, **options)
     return path
 
 
@@ -80,10 +83,7 @@ def png(width: int, height: int, depth: int, colour: int, rows: bytes, extra: by
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return (
-            struct.pack(">I", len(data))
-            + name
-            + data
-            + struct.pack(">I", zlib.crc32(name + data))
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
         )
 
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
@@ -174,7 +174,6 @@ def test_a_transparent_palette_entry_is_refused(path: Path) -> None:
         read_map(path)
 
 
-Reader = "Callable[[Path], object]"
 READERS = [read_map, read_label, read_photo, image_size]
 
 
@@ -221,13 +220,14 @@ def test_no_cut_changes_a_pixel_unnoticed(tmp_path: Path, suffix: str) -> None:
     path = save(tmp_path / f"a.{suffix}", Image.fromarray(noise))
     whole, data = read_map(path), path.read_bytes()
     refused = 0
-    for length in range(len(data)):
+    lengths = [*range(0, len(data), len(data) // 200 + 1), *range(len(data) - 30, len(data))]
+    for length in lengths:
         path.write_bytes(data[:length])
         try:
             np.testing.assert_array_equal(read_map(path), whole)
         except ImageFormatError:
             refused += 1
-    assert refused > len(data) * 0.8
+    assert refused > len(lengths) * 0.7
 
 
 @settings(max_examples=200, deadline=None)
@@ -244,10 +244,8 @@ def test_a_damaged_picture_is_read_or_refused(
     data[position % len(data)] ^= value
     path = tmp_path_factory.getbasetemp() / "damaged.png"
     path.write_bytes(data)
-    try:
+    with contextlib.suppress(ImageFormatError):
         assert (read_label if label else read_map)(path).dtype == np.uint8
-    except ImageFormatError:
-        pass
 
 
 def test_a_label_is_read_as_indices(path: Path) -> None:
@@ -257,7 +255,7 @@ def test_a_label_is_read_as_indices(path: Path) -> None:
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 def test_a_label_of_few_bits_keeps_its_indices(path: Path, bits: int) -> None:
-    indices = (np.arange(12, dtype=np.uint8) % (1 << bits)).reshape(3, 4)
+    indices = (np.arange(12) % (1 << bits)).astype(np.uint8).reshape(3, 4)
     image = Image.fromarray(indices)
     image.putpalette(label_palette(21)[: 3 << bits])
     save(path, image, bits=bits)
@@ -316,7 +314,7 @@ def test_what_is_no_label_is_refused(
         (np.array([[-1, 20]]), r"expected 0\.\.255; found -1\.\.20"),
     ],
 )
-def test_arrays_that_are_no_label(tmp_path: Path, values: object, message: str) -> None:
+def test_arrays_that_are_no_label(tmp_path: Path, values: npt.ArrayLike, message: str) -> None:
     np.save(tmp_path / "a.npy", values)
     with pytest.raises(ImageFormatError, match=message):
         read_label(tmp_path / "a.npy")
@@ -349,10 +347,8 @@ def test_a_damaged_label_array_is_read_or_refused(
     data[position % len(data)] ^= value
     path = tmp_path_factory.getbasetemp() / "damaged.npy"
     path.write_bytes(data)
-    try:
+    with contextlib.suppress(ImageFormatError):
         assert read_label(path).dtype == np.uint8
-    except ImageFormatError:
-        pass
 
 
 def test_a_missing_label_array(tmp_path: Path) -> None:
@@ -470,12 +466,16 @@ def test_colours_of_16_bits_are_refused(path: Path) -> None:
         read_label(path)
 
 
-@pytest.mark.parametrize("depth", [2, 4])
-def test_a_grey_label_of_few_bits_is_not_stretched_unnoticed(path: Path, depth: int) -> None:
-    rows = b"\0" + (b"\x1b" if depth == 2 else b"\x01\x23")
-    path.write_bytes(png(4, 1, depth, 0, rows))
+@pytest.mark.parametrize(
+    ("depth", "row", "label"),
+    [(1, b"\x50", [0, 1, 0, 1]), (2, b"\x1b", [0, 1, 2, 3]), (4, b"\x01\x23", [0, 1, 2, 3])],
+)
+def test_a_grey_label_of_few_bits_is_not_stretched_unnoticed(
+    path: Path, depth: int, row: bytes, label: list[int]
+) -> None:
+    path.write_bytes(png(4, 1, depth, 0, b"\0" + row))
     try:
         found = read_label(path)
     except ImageFormatError:
         return
-    np.testing.assert_array_equal(found, [[0, 1, 2, 3]])
+    np.testing.assert_array_equal(found, [label])

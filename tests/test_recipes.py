@@ -222,7 +222,7 @@ def test_name_paper_and_note_are_no_difference() -> None:
     assert differences(get_recipe("oaa"), renamed) == []
 
 
-@pytest.mark.parametrize(("first", "second"), itertools.permutations(RECIPES, 2))
+@pytest.mark.parametrize(("first", "second"), [*itertools.permutations(RECIPES, 2)])
 def test_differences_are_the_same_from_both_sides(first: str, second: str) -> None:
     there = differences(RECIPES[first], RECIPES[second])
     assert there

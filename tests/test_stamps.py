@@ -75,14 +75,14 @@ def test_other_settings_are_refused_and_named(out: Path) -> None:
 )
 def test_any_difference_is_one(out: Path, other: dict[str, Any]) -> None:
     claim_folder(out, SETTINGS)
-    with pytest.raises(FolderInUseError, match="made with other settings; expected .+; found .+"):
+    with pytest.raises(FolderInUseError, match=r"made with other settings; expected .+; found .+"):
         claim_folder(out, other)
 
 
 def test_files_without_a_stamp_are_not_mixed_with(out: Path) -> None:
     out.mkdir()
     (out / "a.png").write_text("label")
-    with pytest.raises(FolderInUseError, match="no stamp.*nothing was written") as caught:
+    with pytest.raises(FolderInUseError, match=r"no stamp.*nothing was written") as caught:
         claim_folder(out, SETTINGS)
     assert "--out" in str(caught.value.hint)
     assert names(out) == ["a.png"]
