@@ -1,7 +1,7 @@
 """What the package should give, written again in the plainest way: slow, in floats, by pixel.
 
-Nothing here calls the code that is tested. The label rules follow the scripts their authors
-published; the counting follows the definitions.
+Nothing here calls the code that is tested. The label rules follow the published figures as
+docs/recipes.md gives them; the counting follows the definitions.
 """
 
 from __future__ import annotations
@@ -129,7 +129,8 @@ class Activations:
 
 def unit(values: UInt8) -> Float32:
     """Bytes as float32 0..1."""
-    return values.astype(np.float32) / np.float32(255)
+    scores: Float32 = values.astype(np.float32) / np.float32(255)
+    return scores
 
 
 def background_first(background: Any, scores: Mapping[int, Float32]) -> Float32:  # noqa: ANN401
@@ -142,6 +143,12 @@ def background_first(background: Any, scores: Mapping[int, Float32]) -> Float32:
     return stack
 
 
+def strongest(stack: Float32) -> UInt8:
+    """uint8 (H, W): the first of the highest scores."""
+    label: UInt8 = stack.argmax(axis=0).astype(np.uint8)
+    return label
+
+
 def wsss_bed(
     saliency: UInt8 | None,
     maps: Mapping[int, UInt8],
@@ -150,10 +157,10 @@ def wsss_bed(
     saliency_threshold: float = 0.2,
     ignore: bool = False,
 ) -> UInt8:
-    """WSSS-BED's run.py; saliency None is its option `wo_sal`."""
+    """WSSS-BED's rule; saliency None is its option `wo_sal`."""
     scores = {index: unit(values) for index, values in maps.items()}
     if saliency is None:
-        return background_first(np.float32(tau), scores).argmax(axis=0).astype(np.uint8)
+        return strongest(background_first(np.float32(tau), scores))
     grey = unit(saliency)
     if saliency_threshold > 0:
         grey = (grey > np.float32(saliency_threshold)).astype(np.float32)
@@ -161,7 +168,7 @@ def wsss_bed(
     if tau > 0:
         classes = stack[1:]
         classes[classes < np.float32(tau)] = 0
-    label: UInt8 = stack.argmax(axis=0).astype(np.uint8)
+    label = strongest(stack)
     if ignore:
         label[(grey > np.float32(saliency_threshold)) & (label == 0)] = 255
     return label
@@ -170,10 +177,27 @@ def wsss_bed(
 def constant(maps: Mapping[int, UInt8], *, tau: float) -> UInt8:
     """IRN, SEAM, AMN and L2G: the strongest of a constant and the class scores."""
     scores = {index: unit(values) for index, values in maps.items()}
-    return background_first(np.float32(tau), scores).argmax(axis=0).astype(np.uint8)
+    return strongest(background_first(np.float32(tau), scores))
 
 
-def gen_gt(
+def winner(background: np.float32, scores: Mapping[int, np.float32]) -> int:
+    """The label of one pixel: 0 unless a class is above the background and all before it."""
+    label, highest = 0, background
+    for index in sorted(scores):
+        if scores[index] > highest:
+            label, highest = index + 1, scores[index]
+    return label
+
+
+def stretched(values: UInt8) -> Float32:
+    """A map by its own range, all zero where it is flat."""
+    low, high = int(values.min()), int(values.max())
+    steps = (values.astype(np.int64) - low).astype(np.float32)
+    result: Float32 = steps / np.float32(high - low) if high > low else np.zeros_like(steps)
+    return result
+
+
+def accumulated(
     saliency: UInt8,
     maps: Mapping[int, UInt8],
     *,
@@ -181,51 +205,56 @@ def gen_gt(
     conflict: float,
     strong: float,
 ) -> UInt8:
-    """The script that OAA (0.9, 0.8) and MCIS (0.99, 0.95) share, but for figures."""
-    reach = saliency.astype(np.float64)
-    scores: dict[int, Float32] = {}
-    for index, values in maps.items():
-        low, high = float(values.min()), float(values.max())
-        stretched = (values.astype(np.float64) - low) / (high - low + 1e-8)
-        scores[index] = stretched.astype(np.float32)
-        reach = np.maximum(reach, (stretched > strong) * 255.0)
-    stack = background_first(np.float32(1) - unit(saliency), scores)
-    stack[stack < np.float32(tau)] = 0
-    label: UInt8 = stack.argmax(axis=0).astype(np.uint8)
-    label[(stack > np.float32(conflict)).sum(axis=0) > 1] = 255
-    label[(reach >= 32) & (label == 0)] = 255
-    if ((label > 0) & (label < 255)).mean() < 0.01:
-        label[:] = 255
+    """OAA (0.9, 0.8) and MCIS (0.99, 0.95), pixel by pixel from their published figures."""
+    raw = {index: stretched(values) for index, values in maps.items()}
+    label = np.zeros(saliency.shape, np.uint8)
+    for place in np.ndindex(saliency.shape):
+        here = {index: values[place] for index, values in raw.items()}
+        all_scores = {-1: np.float32(1) - unit(saliency)[place], **here}
+        kept = {
+            index: score if score >= np.float32(tau) else np.float32(0)
+            for index, score in all_scores.items()
+        }
+        label[place] = winner(kept.pop(-1), kept)
+        least = max(np.float32(conflict), np.nextafter(np.float32(tau), np.float32(-1)))
+        rivals = sum(score > least for score in all_scores.values())
+        noticed = saliency[place] >= 32 or any(s > np.float32(strong) for s in here.values())
+        if rivals >= 2 or (label[place] == 0 and noticed):
+            label[place] = 255
+    claimed = sum(value not in {0, 255} for value in label.ravel().tolist())
+    if claimed / label.size < 0.01:
+        label[...] = 255
     return label
 
 
 def drs(saliency: UInt8, maps: Mapping[int, UInt8], *, tau: float = 0.2) -> UInt8:
-    """DRS's pseudo_seg_label_gen.py, on saliency that is 1 above 50 of 255."""
-    salient = (saliency > 50).astype(np.float32)
-    scores = {index: unit(values) for index, values in maps.items()}
-    for values in scores.values():
-        values[values < np.float32(tau)] = 0
-    stack = background_first(np.float32(1) - salient, scores)
-    label: UInt8 = stack.argmax(axis=0).astype(np.uint8)
-    label[(stack > np.float32(0.9)).sum(axis=0) > 2] = 255
-    label[(salient == 1) & (label == 0)] = 255
+    """DRS, pixel by pixel from its published figures."""
+    raw = {index: unit(values) for index, values in maps.items()}
+    label = np.zeros(saliency.shape, np.uint8)
+    for place in np.ndindex(saliency.shape):
+        salient = saliency[place] > 50
+        background = np.float32(0 if salient else 1)
+        kept = {i: v[place] for i, v in raw.items() if v[place] >= np.float32(tau)}
+        label[place] = winner(background, kept)
+        if sum(score > np.float32(0.9) for score in [background, *kept.values()]) >= 3 or (
+            salient and label[place] == 0
+        ):
+            label[place] = 255
     return label
 
 
-def edam(
-    saliency: UInt8,
-    maps: Mapping[int, UInt8],
-    *,
-    tau: float = 1e-6,
-    saliency_byte: int = 20,
-) -> UInt8:
-    """EDAM's eval.py with saliency: below alpha never, above beta always."""
-    scores = {index: unit(values) for index, values in maps.items()}
-    stack = background_first(np.zeros(saliency.shape, np.float32), scores)
-    low, high = stack < np.float32(tau), stack > np.float32(0.99999)
-    stack[low], stack[high] = -2, 2
-    stack[0] = saliency <= saliency_byte
-    return stack.argmax(axis=0).astype(np.uint8)
+def edam(saliency: UInt8, maps: Mapping[int, UInt8], *, tau: float = 1e-6) -> UInt8:
+    """EDAM, pixel by pixel from its published figures, as docs/recipes.md reads them."""
+    raw = {index: unit(values) for index, values in maps.items()}
+    label = np.zeros(saliency.shape, np.uint8)
+    for place in np.ndindex(saliency.shape):
+        kept = {i: v[place] for i, v in raw.items() if v[place] >= np.float32(tau)}
+        certain = {i: score for i, score in kept.items() if score > np.float32(0.99999)}
+        if certain:
+            label[place] = min(certain) + 1
+        elif saliency[place] > 20:
+            label[place] = winner(np.float32(0), kept)
+    return label
 
 
 def skeleton(saliency: UInt8 | None, maps: Mapping[int, UInt8], recipe: Any) -> UInt8:  # noqa: ANN401
@@ -248,25 +277,23 @@ def skeleton(saliency: UInt8 | None, maps: Mapping[int, UInt8], recipe: Any) -> 
         background = np.float32(1) - grey
         if recipe.cut_background:
             background[background < tau] = 0
-        for values in kept.values():
-            values[values < tau] = 0
+        for scores in kept.values():
+            scores[scores < tau] = 0
     stack = background_first(background, kept)
     ranked = stack.copy()
     if recipe.override_above is not None:
         ranked[1:][stack[1:] > np.float32(recipe.override_above)] += 2
-    label: UInt8 = ranked.argmax(axis=0).astype(np.uint8)
+    label = strongest(ranked)
     if recipe.conflict_above is not None:
         strong = (stack > np.float32(recipe.conflict_above)).sum(axis=0)
         label[strong >= recipe.conflict_channels] = 255
     if recipe.ignore:
         assert saliency is not None
         least = recipe.ignore_saliency
-        salient = unit(saliency) > np.float32(
-            recipe.saliency_threshold if least is None else least
-        )
+        salient = unit(saliency) > np.float32(recipe.saliency_threshold if least is None else least)
         if recipe.ignore_activation is not None:
-            for values in raw.values():
-                salient |= values > np.float32(recipe.ignore_activation)
+            for scores in raw.values():
+                salient |= scores > np.float32(recipe.ignore_activation)
         label[salient & (label == 0)] = 255
     if ((label > 0) & (label < 255)).sum() / label.size < recipe.minimum_foreground:
         label[:] = 255
@@ -325,9 +352,11 @@ def digest(labels: Mapping[str, UInt8]) -> str:
     total = 0
     for image_id, label in labels.items():
         flat = label.ravel().tolist()
-        last = [place for place in range(len(flat) - 1) if flat[place] != flat[place + 1]]
+        last = [
+            place for place in range(len(flat)) if flat[place : place + 1] != flat[place + 1 :][:1]
+        ]
         content = f"{image_id}\n{label.shape}\n".encode()
         content += b"".join(place.to_bytes(4, "little") for place in last)
-        content += bytes([flat[place] for place in last] + flat[-1:])
+        content += bytes(flat[place] for place in last)
         total += int.from_bytes(hashlib.sha256(content).digest(), "big")
     return f"{total % 2**256:064x}"

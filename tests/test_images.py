@@ -16,6 +16,7 @@ from PIL import Image
 from wsss_assets.errors import ImageFormatError, MissingFileError
 from wsss_assets.storage.images import (
     UInt8,
+    check_label_header,
     encode_label,
     image_size,
     label_palette,
@@ -174,7 +175,7 @@ def test_a_transparent_palette_entry_is_refused(path: Path) -> None:
         read_map(path)
 
 
-READERS = [read_map, read_label, read_photo, image_size]
+READERS = [read_map, read_label, read_photo, image_size, check_label_header]
 
 
 @pytest.mark.parametrize("read", READERS)
@@ -251,6 +252,7 @@ def test_a_damaged_picture_is_read_or_refused(
 def test_a_label_is_read_as_indices(path: Path) -> None:
     np.testing.assert_array_equal(read_label(save(path, coloured_palette())), LABEL)
     np.testing.assert_array_equal(read_label(save(path, Image.fromarray(LABEL))), LABEL)
+    check_label_header(path)
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
@@ -296,10 +298,12 @@ def test_a_label_array_reaches_255(tmp_path: Path) -> None:
 def test_what_is_no_label_is_refused(
     tmp_path: Path, image: Image.Image, suffix: str, found: str
 ) -> None:
-    with pytest.raises(ImageFormatError, match="no class indices") as caught:
-        read_label(save(tmp_path / f"a{suffix}", image))
-    assert caught.value.found == found
-    assert caught.value.hint
+    path = save(tmp_path / f"a{suffix}", image)
+    for read in (read_label, check_label_header):
+        with pytest.raises(ImageFormatError, match="no class indices") as caught:
+            read(path)
+        assert caught.value.found == found
+        assert caught.value.hint
 
 
 @pytest.mark.parametrize(

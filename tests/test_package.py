@@ -30,6 +30,7 @@ PUBLIC = {
     "make_label",
     "pseudo_label",
     "sweep",
+    "sweep_surface",
 }
 MODULES = sorted(
     ["wsss_assets"]

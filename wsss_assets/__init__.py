@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from wsss_assets.errors import WsssAssetsError
     from wsss_assets.evaluation.evaluate import Evaluator, evaluate
     from wsss_assets.evaluation.scores import Scores
+    from wsss_assets.evaluation.surface import sweep_surface
     from wsss_assets.evaluation.sweep import sweep
     from wsss_assets.labels.folder import pseudo_label
     from wsss_assets.labels.make import make_label
@@ -35,6 +36,7 @@ __all__ = [
     "make_label",
     "pseudo_label",
     "sweep",
+    "sweep_surface",
 ]
 
 _HOMES = {
@@ -42,6 +44,7 @@ _HOMES = {
     "wsss_assets.errors": ("WsssAssetsError",),
     "wsss_assets.evaluation.evaluate": ("Evaluator", "evaluate"),
     "wsss_assets.evaluation.scores": ("Scores",),
+    "wsss_assets.evaluation.surface": ("sweep_surface",),
     "wsss_assets.evaluation.sweep": ("sweep",),
     "wsss_assets.labels.folder": ("pseudo_label",),
     "wsss_assets.labels.make": ("make_label",),

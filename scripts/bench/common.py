@@ -227,18 +227,17 @@ class Report:
             ],
         )
         compared = [self._compare(ratio, times) for ratio in ratios]
-        print_table(
-            ("ratio", "median", "lowest", "highest", "target", ""),
-            [
-                (
-                    f"{entry['numerator']} : {entry['denominator']}",
-                    *(f"{entry[key]:.3g}" for key in ("median", "lowest", "highest")),
-                    ratio.target,
-                    {True: "met", False: "MISSED", None: ""}[entry["met"]],
-                )
-                for entry, ratio in zip(compared, ratios, strict=True)
-            ],
-        )
+        lines = [
+            (
+                f"{entry['numerator']} : {entry['denominator']}",
+                *(f"{entry[key]:.3g}" for key in ("median", "lowest", "highest")),
+                ratio.target,
+                {True: "met", False: "MISSED", None: ""}[entry["met"]],
+            )
+            for entry, ratio in zip(compared, ratios, strict=True)
+        ]
+        if lines:
+            print_table(("ratio", "median", "lowest", "highest", "target", ""), lines)
         self.add({"title": title, "seconds": dict(times), "ratios": compared})
 
     def add(self, section: Mapping[str, Any]) -> None:

@@ -13,10 +13,10 @@ import pkgutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from wsss_assets.errors import UnknownNameError
+from wsss_assets.errors import ListFormatError, UnknownNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["Benchmark", "Layout", "Split", "get_benchmark", "list_benchmarks"]
 
@@ -86,6 +86,26 @@ class Benchmark:
     def label_names(self) -> tuple[str, ...]:
         """Names by label value: `background`, then the classes."""
         return ("background", *self.classes)
+
+    def check_classes(self, labels: Mapping[str, Iterable[int]]) -> None:
+        """Refuse image-level labels with a class that the benchmark does not have.
+
+        Args:
+            labels: 0-based classes by image id.
+
+        Raises:
+            ListFormatError: with the first such image.
+        """
+        known = range(len(self.classes))
+        for image_id, classes in labels.items():
+            for index in classes:
+                if index not in known:
+                    raise ListFormatError(
+                        f"{image_id} is labelled with class {index}, which {self.name} does not "
+                        "have",
+                        expected=f"0-based classes, 0..{len(self.classes) - 1}",
+                        hint="is this list of another benchmark, or 1-based?",
+                    )
 
     def split(self, name: str) -> Split:
         """The split called `name`.

@@ -276,7 +276,7 @@ def write_ground_truth(
     claim_folder(
         out_dir,
         {
-            "command": "ground-truth",
+            "made_by": "wsss-assets ground-truth",
             "rule": chosen.name,
             "instances_sha256": instances.sha256,
         },

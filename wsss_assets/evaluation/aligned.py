@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from wsss_assets.benchmarks import Benchmark, get_benchmark
 from wsss_assets.errors import DataError, NotSweepableError, SizeMismatchError, UsageError
-from wsss_assets.evaluation.confusion import check_values, label_digest
+from wsss_assets.evaluation.confusion import check_values, count_runs, label_digest, run_ends
 from wsss_assets.parallel import default_workers, ordered_map
 from wsss_assets.storage.maps import LabelFolder, open_activations, open_saliency
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from wsss_assets.labels.recipes import Recipe
     from wsss_assets.parallel import Progress
@@ -44,7 +48,16 @@ class AlignedImage:
     @property
     def digest(self) -> int:
         """The number that stands for its ground truth."""
-        return label_digest(self.image_id, self.truth)
+        return label_digest(self.image_id, self.truth, self._runs)
+
+    @property
+    def true_values(self) -> NDArray[np.int64]:
+        """How many pixels have each true value: int64 (256,)."""
+        return count_runs(self.truth.ravel(), self._runs, 256)
+
+    @cached_property
+    def _runs(self) -> NDArray[np.intp]:
+        return run_ends(self.truth.ravel())
 
 
 class AlignedImages:
@@ -60,6 +73,7 @@ class AlignedImages:
 
     Raises:
         UsageError: the list is empty, or the recipe needs saliency maps.
+        ListFormatError: the list has a class that the benchmark does not have.
         MissingFileError: a folder is missing or empty.
     """
 
@@ -81,6 +95,7 @@ class AlignedImages:
             )
         self.labels = labels
         self.benchmark = get_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
+        self.benchmark.check_classes(labels)
         self._saliency = (
             open_saliency(saliency) if recipe.uses_saliency and saliency is not None else None
         )

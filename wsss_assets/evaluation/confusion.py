@@ -23,9 +23,12 @@ __all__ = [
     "as_label",
     "check_values",
     "confusion_matrix",
+    "count_runs",
+    "count_values",
     "digest_text",
     "empty_confusion",
     "label_digest",
+    "run_ends",
 ]
 
 Int64: TypeAlias = NDArray[np.int64]
@@ -69,7 +72,7 @@ def confusion_matrix(prediction: UInt8, ground_truth: UInt8, classes: int) -> In
     check_values(prediction, classes, "the prediction", shifted=guess)
     joint = np.multiply(truth, side, dtype=np.uint16)
     joint += guess
-    counts = _count(joint.ravel(), side * side).reshape(side, side)
+    counts = count_values(joint.ravel(), side * side).reshape(side, side)
     return np.concatenate([counts[1:, 1:], counts[1:, :1]], axis=1)
 
 
@@ -127,18 +130,23 @@ def as_label(values: Any, name: str) -> UInt8:  # noqa: ANN401 (anything array-l
     return array.astype(np.uint8)
 
 
-def label_digest(image_id: str, label: UInt8) -> int:
+def label_digest(image_id: str, label: UInt8, ends: NDArray[np.intp] | None = None) -> int:
     """A 256-bit number that stands for one image's ground truth.
 
     It is the SHA-256 of the id, the size and the runs of equal pixels (their last positions and
     their values, row by row), so how a PNG was compressed does not matter. Numbers of several
     images are added modulo 2**256: the sum does not depend on their order.
+
+    Args:
+        image_id: its id.
+        label: uint8 (H, W).
+        ends: `run_ends` of the flattened label, where the caller has it.
     """
     flat = label.ravel()
-    ends = np.flatnonzero(flat[1:] != flat[:-1]).astype("<u4")
+    ends = run_ends(flat) if ends is None else ends
     digest = hashlib.sha256(f"{image_id}\n{label.shape}\n".encode())
-    digest.update(ends.tobytes())
-    digest.update(flat[ends].tobytes() + flat[-1:].tobytes())
+    digest.update(ends.astype("<u4").tobytes())
+    digest.update(flat[ends].tobytes())
     return int.from_bytes(digest.digest(), "big")
 
 
@@ -147,12 +155,26 @@ def digest_text(digests: Sequence[int]) -> str:
     return f"{sum(digests) % (1 << 256):064x}"
 
 
-def _count(joint: NDArray[np.uint16], size: int) -> Int64:
-    """`bincount`, by runs of equal values where there are few: label maps have long ones."""
-    changes = joint[1:] != joint[:-1]
-    if np.count_nonzero(changes) * 8 > joint.size or joint.size == 0:
-        return np.bincount(joint, minlength=size).astype(np.int64, copy=False)
-    ends = np.append(np.flatnonzero(changes), joint.size - 1)
-    lengths = np.diff(ends, prepend=-1)
+def count_values(values: NDArray[Any], size: int) -> Int64:
+    """`bincount`, by runs of equal values where there are few: label maps have long ones.
+
+    Args:
+        values: unsigned integers (N,) below `size`.
+        size: length of the result.
+    """
+    if np.count_nonzero(values[1:] != values[:-1]) * 8 > values.size:
+        return np.bincount(values, minlength=size).astype(np.int64, copy=False)
+    return count_runs(values, run_ends(values), size)
+
+
+def run_ends(values: NDArray[Any]) -> NDArray[np.intp]:
+    """Last positions of the runs of equal values in (N,), the very last one included."""
+    ends = np.flatnonzero(values[1:] != values[:-1])
+    return np.append(ends, values.size - 1) if values.size else ends
+
+
+def count_runs(values: NDArray[Any], ends: NDArray[np.intp], size: int) -> Int64:
+    """`bincount` of (N,) values with known `run_ends`."""
     # Weights are float64: exact, a run being shorter than 2**53 pixels.
-    return np.bincount(joint[ends], weights=lengths, minlength=size).astype(np.int64)
+    lengths = np.diff(ends, prepend=-1)
+    return np.bincount(values[ends], weights=lengths, minlength=size).astype(np.int64)

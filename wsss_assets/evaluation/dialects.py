@@ -31,8 +31,8 @@ class Dialect:
     Attributes:
         name: how commands call it.
         ignored: its policy for a predicted 255; None: the user must choose.
-        absent_is_zero: a class without ground truth and predictions has IoU 0 and counts;
-            otherwise it has none and is left out of the mean.
+        absent_is_zero: a class without ground truth and predictions has IoU and error rates
+            of 0 and counts; otherwise it has none and is left out of the means.
         rates_of_background: error rates are averaged over the background, too.
         used_by: where it is found.
         note: what it does besides, and what is not imitated.
@@ -71,7 +71,8 @@ DIALECTS: dict[str, Dialect] = {
             rates_of_background=False,
             used_by="SEAM, EDAM",
             note="The original adds 1e-10 to each union and counts in 32 bits, which overflows "
-            "at COCO scale; the overflow is not imitated.",
+            "at COCO scale; the overflow is not imitated. It gives error rates per class only; "
+            "the means are ours.",
         ),
         Dialect(
             "mctformer",

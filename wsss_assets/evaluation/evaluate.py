@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wsss_assets.benchmarks import Benchmark, get_benchmark
-from wsss_assets.errors import DataError, MissingFileError, UsageError
+from wsss_assets.errors import DataError, ImageFormatError, MissingFileError, UsageError
 from wsss_assets.evaluation.confusion import (
     as_label,
     confusion_matrix,
@@ -86,13 +86,22 @@ class Evaluator:
 
         Raises:
             SizeMismatchError: the shapes differ.
-            ImageFormatError: not integers, or a value is no class; nothing was counted.
+            ImageFormatError: not integers, a value is no class, or another number of axes.
+            UsageError: another number of ids than of images. Nothing was counted.
         """
         guess = as_label(prediction, "the prediction")
         truth = as_label(ground_truth, "the ground truth")
-        self.confusion += confusion_matrix(guess, truth, len(self.benchmark.classes))
+        if truth.ndim not in {2, 3}:
+            raise ImageFormatError(
+                "the ground truth is neither an image nor a batch of images",
+                expected="(H, W) or (N, H, W)",
+                found=f"{truth.ndim} axes",
+            )
         batch = [truth] if truth.ndim == 2 else list(truth)
         ids = [image_id] if isinstance(image_id, str) else image_id
+        if ids is not None and len(ids) != len(batch):
+            raise UsageError(f"{len(batch)} images came with {len(ids)} ids")
+        self.confusion += confusion_matrix(guess, truth, len(self.benchmark.classes))
         self.images += len(batch)
         self._identified &= ids is not None
         self._digest += sum(map(label_digest, ids or (), batch))

@@ -135,9 +135,9 @@ def score(
         raise _ambiguous(confusion, ignored_pixels)
     hit, predicted, true = apply_policy(confusion, policy or "miss")
     union = true + predicted - hit
-    ious = _ious(hit, union, dialect)
-    fp_rates = _ratio(predicted - hit, union)
-    fn_rates = _ratio(true - hit, union)
+    ious = _of_union(hit, union, dialect)
+    fp_rates = _of_union(predicted - hit, union, dialect)
+    fn_rates = _of_union(true - hit, union, dialect)
     precision, recall = _ratio(hit, predicted), _ratio(hit, true)
     first = 0 if dialect.rates_of_background else 1
     return Scores(
@@ -226,10 +226,11 @@ def mean_iou(ious: Float64) -> Float64:
     return _ratio(total, present.sum(axis=-1))
 
 
-def _ious(hit: Int64, union: Int64, dialect: Dialect) -> Float64:
+def _of_union(pixels: Int64, union: Int64, dialect: Dialect) -> Float64:
     if dialect.absent_is_zero:
-        return hit / (union + SEAM_EPSILON)
-    return _ratio(hit, union)
+        shares: Float64 = pixels / (union + SEAM_EPSILON)
+        return shares
+    return _ratio(pixels, union)
 
 
 def _ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> Float64:

@@ -95,7 +95,7 @@ class SurfaceSweep:
         self.images = images
         self.split = split
         self.ground_truth_digest = ground_truth_digest
-        self._cuts = tau_cuts(recipe)
+        self._cuts = tau_cuts(replace(recipe, saliency_threshold=0.0))
         soft = byte_rule(replace(recipe, saliency_threshold=0.0, tau=0.0)).floor
         self._soft = _suffix(np.stack([_soft_row(plane, soft) for plane in planes]))
         reversed_ = planes[..., ::-1, ::-1]
@@ -147,14 +147,11 @@ class SurfaceSweep:
             "best": {
                 "saliency_threshold": surface.saliency_thresholds[row],
                 "tau": surface.taus[column],
-                "miou": float(surface.miou[row, column]),
+                "miou": _plain(surface.miou[row, column]),
             },
             "saliency_thresholds": list(surface.saliency_thresholds),
             "taus": list(surface.taus),
-            "miou": [
-                [None if np.isnan(value) else float(value) for value in line]
-                for line in surface.miou
-            ],
+            "miou": [[_plain(value) for value in line] for line in surface.miou],
         }
 
     def _won(self, plane: int, index: int | slice = slice(None)) -> Int64:
@@ -236,57 +233,82 @@ def sweep_surface(
     """
     recipe = get_recipe() if recipe is None else recipe
     check_sweepable(recipe)
-    if not recipe.uses_saliency or recipe.override_above is not None:
+    if (recipe.override_above, recipe.ignore_saliency) != (None, None) or not recipe.uses_saliency:
         raise NotSweepableError(
             f"recipe {recipe.name} has no surface: its saliency threshold does not decide alone "
-            "what may be foreground",
+            "what may be foreground or ignored",
             hint="sweep its tau alone",
         )
     images = AlignedImages(labels, saliency, activation, ground_truth, recipe, benchmark)
     classes = len(images.benchmark.classes)
     planes = np.zeros((classes + 1, 4, 256, 256), np.int64)
     flat = planes.reshape(-1)
-    digest = 0
-    for cells, image_digest in images.map(_Locator(classes), workers, progress):
-        for part in cells:
-            np.add.at(flat, part, 1)
-        digest += image_digest
+    true_values, digest = np.zeros(256, np.int64), 0
+    for cells in images.map(_Locator(classes), workers, progress):
+        np.add.at(flat, cells.strongest, 1)
+        np.add.at(flat, cells.missed, 1)
+        true_values += cells.true_values
+        digest += cells.digest
+    # Without saliency no class ever wins: such a pixel counts by its true value alone.
+    planes[0, BACKGROUND, 0, 0] += true_values[0] - planes[:-1, BACKGROUND].sum()
+    found = planes[:-1, [AGREES, MISSED]].sum(axis=(1, 2, 3))
+    planes[:-1, AGREES, 0, 0] += true_values[1 : classes + 1] - found
     return SurfaceSweep(
         planes[:-1], recipe, images.benchmark, len(labels), split, digest_text([digest])
     )
 
 
 @dataclass(frozen=True)
-class _Locator:
-    """Which cells of the planes (C + 1, 4, 256, 256), as flat indices, each pixel adds one to.
+class _Cells:
+    """What one image adds to the planes (C + 1, 4, 256, 256).
 
-    Pixels that do not count go to the first plane after the last class.
+    Attributes:
+        strongest: flat indices, one for each pixel with saliency, by the strongest class; pixels
+            that do not count go to the first plane after the last class.
+        missed: flat indices of those pixels where another class is the strongest, by the true one.
+        true_values: pixels by true value, those without saliency included, int64 (256,).
+        digest: of the ground truth.
     """
+
+    strongest: NDArray[np.intp]
+    missed: NDArray[np.intp]
+    true_values: Int64
+    digest: int
+
+
+@dataclass(frozen=True)
+class _Locator:
+    """Finds the cells that one image adds to."""
 
     classes: int
 
-    def __call__(self, image: AlignedImage) -> tuple[tuple[NDArray[np.intp], ...], int]:
-        truth, saliency = image.truth, image.saliency
-        if saliency is None:
+    def __call__(self, image: AlignedImage) -> _Cells:
+        if image.saliency is None:
             raise UsageError("a surface needs saliency maps")
+        truth, alive = image.truth, image.saliency > 0
         labels = [index + 1 for index in image.activations] or [1]
         maps = [*image.activations.values()] or [np.zeros_like(truth)]
         winner, byte = strongest(maps, labels)
         agrees, background, uncounted = truth == winner, truth == 0, truth == 255
         # Plane of a pixel, OTHER unless it agrees or is background.
-        plane = (winner - np.uint8(1)).astype(np.uint16)
+        small = np.min_scalar_type(4 * self.classes)
+        plane = (winner - np.uint8(1)).astype(small)
         plane *= 4
         plane += np.uint8(OTHER) - np.uint8(OTHER) * agrees - background
-        np.copyto(plane, 4 * self.classes, where=uncounted)
-        cell = saliency.astype(np.uint16)
+        np.maximum(plane, uncounted * small.type(4 * self.classes), out=plane)
+        cell = image.saliency.astype(np.uint16)
         cell <<= 8
         cell |= byte
-        located = plane.astype(np.intp)
+        located = plane[alive].astype(np.intp)
         located <<= 16
-        located |= cell
-        other = np.flatnonzero(~(agrees | background | uncounted))
+        located |= cell[alive]
+        other = np.flatnonzero(~(agrees | background | uncounted) & alive)
         missed = (4 * truth.ravel()[other].astype(np.intp) - 4 + MISSED) << 16
-        return (located.ravel(), missed | cell.ravel()[other]), image.digest
+        return _Cells(located, missed | cell.ravel()[other], image.true_values, image.digest)
+
+
+def _plain(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def _suffix(counts: Int64) -> Int64:

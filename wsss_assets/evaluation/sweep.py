@@ -36,6 +36,7 @@ __all__ = ["TAUS", "TauCurve", "TauSweep", "require_policy", "sweep", "tau_cuts"
 
 Int64: TypeAlias = NDArray[np.int64]
 Float64: TypeAlias = NDArray[np.float64]
+UInt8: TypeAlias = NDArray[np.uint8]
 
 TAUS: tuple[float, ...] = tuple(byte / 255 for byte in range(256))
 """The thresholds that can make a difference to 8-bit maps."""
@@ -69,7 +70,7 @@ class TauCurve:
 
     @property
     def loss(self) -> float:
-        """What the recommended tau costs against the best, in mIoU (0..1)."""
+        """What the recommended tau costs against the best, in mIoU (0..1); NaN without one."""
         return float(self.miou[self.best] - self.miou[self.recommended])
 
 
@@ -135,7 +136,7 @@ class TauSweep:
             "recommended": {
                 **self._point(curve, curve.recommended),
                 "tau": self.recipe.tau,
-                "loss": curve.loss,
+                "loss": None if np.isnan(curve.loss) else curve.loss,
             },
             "plateau": {
                 "first_tau": curve.taus[curve.plateau[0]],
@@ -189,10 +190,13 @@ def sweep(
     classes = len(images.benchmark.classes)
     counter = _Counter(byte_rule(replace(recipe, tau=0.0)), recipe.ignore, classes)
     histogram = np.zeros((classes + 1, classes, 256, 2 if recipe.ignore else 1), np.int64)
-    digest = 0
-    for present, counts, image_digest in images.map(counter, workers, progress):
-        histogram[:, present] += counts
-        digest += image_digest
+    true_values, digest = np.zeros(256, np.int64), 0
+    for counts in images.map(counter, workers, progress):
+        histogram[:, counts.present] += counts.histogram
+        true_values += counts.true_values
+        digest += counts.digest
+    # Where saliency rules all classes out, a pixel counts by its true value alone.
+    histogram[:, 0, 0, 0] += true_values[: classes + 1] - histogram.sum(axis=(1, 2, 3))
     return TauSweep(
         recipe=recipe,
         benchmark=images.benchmark,
@@ -232,23 +236,37 @@ def require_policy(ignored: Policy | str | None, needed: bool) -> Policy | None:
 
 
 @dataclass(frozen=True)
-class _Counter:
-    """Counts one image: present classes, histogram and digest of the ground truth.
+class _Counts:
+    """What one image adds.
 
-    The histogram is int64 (C + 1, n, 256, 1 or 2): true class; strongest class, among those
-    present; its byte, 0 where saliency lets no class win; where the recipe ignores, whether
-    the pixel is ignored when no class wins.
+    Attributes:
+        present: 0-based classes of its activation maps.
+        histogram: int64 (C + 1, n, 256, 1 or 2): true class; strongest class, among those
+            present; its byte, 0 where saliency lets no class win; where the recipe ignores,
+            whether the pixel is ignored when no class wins. Pixels where neither can happen
+            may be left out.
+        true_values: all pixels by true value, int64 (256,).
+        digest: of the ground truth.
     """
+
+    present: list[int]
+    histogram: Int64
+    true_values: Int64
+    digest: int
+
+
+@dataclass(frozen=True)
+class _Counter:
+    """Counts one image."""
 
     rule: ByteRule
     ignore: bool
     classes: int
 
-    def __call__(self, image: AlignedImage) -> tuple[list[int], Int64, int]:
+    def __call__(self, image: AlignedImage) -> _Counts:
         present = list(image.activations) or [0]
         maps = [*image.activations.values()] or [np.zeros_like(image.truth)]
-        side, flags = self.classes + 2, 2 if self.ignore else 1
-        size = side * len(present) * 256 * flags
+        size = (self.classes + 2) * len(present) * 256
         winner, byte = strongest(maps, [*range(len(present))])
         # True class + 1 modulo 256: row 0 is the ignore label and is dropped at the end.
         joint = (image.truth + np.uint8(1)).astype(np.min_scalar_type(size))
@@ -257,11 +275,26 @@ class _Counter:
             joint += winner
         joint *= 256
         joint += byte * self.rule.wins(byte, image.saliency)
-        if self.ignore and image.saliency is not None:
-            joint *= 2
-            joint += image.saliency > self.rule.ignore_saliency
-        counts = np.bincount(joint.ravel(), minlength=size)
-        return present, counts.reshape(side, len(present), 256, flags)[1:], image.digest
+        counts = [
+            np.bincount(pixels, minlength=size).reshape(-1, len(present), 256)[1:]
+            for pixels in self._apart(joint, image.saliency)
+        ]
+        return _Counts(present, np.stack(counts, axis=-1), image.true_values, image.digest)
+
+    def _apart(self, joint: NDArray[Any], saliency: UInt8 | None) -> list[NDArray[Any]]:
+        """Pixels that are background when no class wins and, if any, those that are ignored.
+
+        Those where no class can win and nothing is ignored are left out.
+        """
+        if saliency is None:
+            return [joint.ravel()]
+        above = saliency > self.rule.unbeatable
+        if not self.ignore:
+            return [joint[above]]
+        ignored = saliency > self.rule.ignore_saliency
+        if self.rule.ignore_saliency <= self.rule.unbeatable:
+            return [joint[:0].ravel(), joint[ignored]]
+        return [joint[above & ~ignored], joint[ignored]]
 
 
 def _confusions(histogram: Int64, cuts: Int64) -> Int64:

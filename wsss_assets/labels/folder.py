@@ -77,11 +77,13 @@ def pseudo_label(
 
     Raises:
         UsageError: the recipe needs saliency maps.
+        ListFormatError: the list has a class that the benchmark does not have.
         MissingFileError: a folder is missing or empty.
         FolderInUseError: `out` was made with other settings.
     """
     recipe = get_recipe() if recipe is None else recipe
     benchmark = get_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
+    benchmark.check_classes(labels)
     if recipe.uses_saliency and saliency is None:
         raise UsageError(
             f"recipe {recipe.name} needs saliency maps",
@@ -143,7 +145,8 @@ class _Maker:
             maps = self.activation.read(image_id, self.labels[image_id])
             label = make_label(saliency, maps, self.recipe)
         except DataError as error:
-            return _Outcome(image_id, error=str(error))
+            kept = " (an older label stays in place)" if path.exists() else ""
+            return _Outcome(image_id, error=f"{error}{kept}")
         write_label(path, label, len(self.benchmark.label_names))
         return _Outcome(image_id, written=True)
 

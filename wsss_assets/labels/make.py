@@ -49,7 +49,8 @@ def make_label(saliency: UInt8 | None, activations: Mapping[int, UInt8], recipe:
         uint8 (H, W): 0 background, class index + 1, 255 ignored.
 
     Raises:
-        UsageError: a map is not uint8, or the recipe needs a saliency map.
+        UsageError: a map is not uint8, a class index is out of range, or the recipe needs a
+            saliency map.
         SizeMismatchError: the maps differ in size.
         DataError: there is neither a saliency map nor an activation map.
 
@@ -133,6 +134,11 @@ class ByteRule:
         one_step = salient[first:].all() and (self.floor[first:] == self.floor[255]).all()
         return first - 1 if one_step and first else None
 
+    @cached_property
+    def unbeatable(self) -> int:
+        """The largest saliency byte at which no byte beats the background; -1: there is none."""
+        return int(np.count_nonzero(self.floor == 255)) - 1  # floors fall as saliency rises
+
     def wins(self, score: Any, saliency: UInt8 | None) -> NDArray[np.bool_]:  # noqa: ANN401
         """Where the strongest class beats the background.
 
@@ -178,21 +184,22 @@ def _rule(recipe: Recipe) -> ByteRule:
 
 
 def _float_rule(recipe: Recipe) -> ByteRule:
-    tau = np.float32(recipe.tau)
-    background = _background_scores(recipe)
+    # A score below tau is dropped; "not below" is "above the float32 just under it".
+    dropped = np.nextafter(np.float32(recipe.tau), np.float32(-1))
+    floor = background = _background_scores(recipe)
+    conflict = _optional_float(recipe.conflict_above)
+    counts = np.zeros(256, np.bool_) if conflict is None else background > conflict
     if recipe.uses_saliency:
-        # A score below tau is dropped; "not below" is "above the float32 just under it".
-        floor = np.maximum(background, np.nextafter(tau, np.float32(-1)))
+        floor = np.maximum(background, dropped)
         if recipe.override_above is not None:
-            floor = np.minimum(floor, np.float32(recipe.override_above))
-    else:
-        floor = background
+            floor = np.minimum(floor, np.maximum(np.float32(recipe.override_above), dropped))
+        conflict = None if conflict is None else max(conflict, dropped)
     return ByteRule(
         floor=floor,
         ignore_saliency=_salient_above(recipe.saliency_above_ignored),
         ignore_activation=_optional_float(recipe.ignore_activation),
-        conflict=_optional_float(recipe.conflict_above),
-        conflict_background=background > np.float32(recipe.conflict_above or 1),
+        conflict=conflict,
+        conflict_background=counts,
     )
 
 
@@ -242,8 +249,7 @@ def _mark_conflicts(
     label: UInt8, maps: list[Any], saliency: UInt8 | None, rule: ByteRule, channels: int
 ) -> None:
     strong = sum((scores > rule.conflict).astype(np.uint8) for scores in maps)
-    if saliency is not None:
-        strong = strong + rule.conflict_background[saliency]
+    strong = strong + rule.conflict_background[0 if saliency is None else saliency]
     np.copyto(label, IGNORE, where=strong >= channels)
 
 
@@ -254,6 +260,11 @@ def _common_shape(
         raise UsageError(
             f"recipe {recipe.name} needs a saliency map",
             hint="pass one, or take recipe.changed(saliency=False)",
+        )
+    unknown = [index for index in activations if not 0 <= index < IGNORE - 1]
+    if unknown:
+        raise UsageError(
+            f"{unknown[0]} is no class index", expected=f"0-based classes, 0..{IGNORE - 2}"
         )
     named = {f"the activation map of class {index}": activations[index] for index in activations}
     if saliency is not None:

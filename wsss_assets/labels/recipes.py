@@ -351,8 +351,9 @@ def _say(recipe: Recipe, field: str) -> str:
 
 
 def _level(value: float) -> str:
-    byte = value * 255
-    return f"{byte:.0f}/255" if abs(byte - round(byte)) < 1e-9 and byte >= 1 else f"{value:g}"
+    byte, text = value * 255, f"{value:g}"
+    is_byte = abs(byte - round(byte)) < 1e-9 and byte >= 1
+    return f"{byte:.0f}/255" if is_byte and len(text) > len("0.25") else text
 
 
 def _optional(template: str, value: float | None) -> str:

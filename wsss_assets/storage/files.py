@@ -13,7 +13,14 @@ from wsss_assets.errors import MissingFileError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["list_files", "remove_leftovers", "replaced", "sha256_file", "write_atomically"]
+__all__ = [
+    "is_leftover",
+    "list_files",
+    "remove_leftovers",
+    "replaced",
+    "sha256_file",
+    "write_atomically",
+]
 
 _TEMPORARY = ".tmp"
 
@@ -38,6 +45,11 @@ def write_atomically(path: Path, data: bytes | str) -> None:
     """Write a whole file; `str` is stored as UTF-8, line ends as they are."""
     with replaced(path) as temporary:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether `path` is named as the temporary files of `replaced` are."""
+    return path.name.startswith(".") and path.name.endswith(_TEMPORARY)
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -95,7 +107,7 @@ def _is_running(pid: int) -> bool:
         return True  # os.kill would end the process there; its leftovers stay
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import zlib
+from tokenize import TokenError
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -38,6 +39,11 @@ __all__ = [
 
 UInt8: TypeAlias = NDArray[np.uint8]
 
+_STORED_AS = "stored as"
+
+_STRETCHED = {"L;2": 85, "L;4": 17}
+"""What Pillow multiplies grey values of fewer than 8 bits with; indices must not be."""
+
 MAP_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 LABEL_SUFFIXES = (".png", ".npy", ".bmp")
 
@@ -57,11 +63,12 @@ def read_map(path: Path) -> UInt8:
             return np.asarray(image)
         if image.mode == "1":
             return np.asarray(image.convert("L"))
-        if image.mode not in {"P", "RGB", "RGBA", "LA", "PA"}:
+        deep = "16" in image.info[_STORED_AS]
+        if deep or image.mode not in {"P", "RGB", "RGBA", "LA", "PA"}:
             raise ImageFormatError(
                 f"{path} is no 8-bit map",
                 expected="8 bits of grey per pixel",
-                found=f"{_describe(image)}",
+                found=_describe(image),
                 hint="convert it yourself, choosing how 16 bits become 8: readers differ there",
             )
         return _grey(path, image)
@@ -80,7 +87,8 @@ def read_label(path: Path) -> UInt8:
     with _opened(path) as image:
         _require_indices(path, image)
         label: UInt8 = np.array(image, np.uint8)  # a bilevel mask is 0 and 1
-        return label
+        factor = _STRETCHED.get(image.info[_STORED_AS])
+        return label if factor is None else label // factor
 
 
 def check_label_header(path: Path) -> None:
@@ -176,6 +184,7 @@ def _write_png(path: Path, image: Image.Image) -> None:
 def _opened(path: Path, *, load: bool = True) -> Image.Image:
     try:
         image = Image.open(path)
+        image.info[_STORED_AS] = _stored_as(image)  # loading forgets it
         if load:
             _load(image)
     except FileNotFoundError:
@@ -185,6 +194,14 @@ def _opened(path: Path, *, load: bool = True) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise ImageFormatError(f"{path} is too large to be a map", found=str(error)) from error
     return image
+
+
+def _stored_as(image: Image.Image) -> str:
+    """Pillow's name of the layout in the file, such as `L;2` or `RGB;16B`; empty if unknown."""
+    tiles = getattr(image, "tile", None)
+    layout = tiles[0][3] if tiles else ""
+    layout = layout[0] if isinstance(layout, tuple) and layout else layout
+    return layout if isinstance(layout, str) else ""
 
 
 def _load(image: Image.Image) -> None:
@@ -225,7 +242,8 @@ def _read_label_array(path: Path) -> UInt8:
         values = np.load(path, allow_pickle=False)
     except FileNotFoundError:
         raise MissingFileError(f"no file {path}") from None
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, SyntaxError, TokenError, OverflowError,
+            MemoryError) as error:  # fmt: skip
         raise ImageFormatError(
             f"{path} cannot be read as a label map",
             expected="a 2-D array of integers",
@@ -249,4 +267,6 @@ def _read_label_array(path: Path) -> UInt8:
 
 def _describe(image: Image.Image) -> str:
     bits = {"I;16": "16-bit grey", "I": "16- or 32-bit grey", "F": "floating-point grey"}
-    return f"{bits.get(image.mode, 'mode ' + image.mode)}, {image.width}×{image.height}"
+    deep = "16 bits, " if "16" in image.info.get(_STORED_AS, "") else ""
+    kind = bits.get(image.mode, f"{deep}mode {image.mode}")
+    return f"{kind}, {image.width}×{image.height}"

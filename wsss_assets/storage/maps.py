@@ -31,7 +31,7 @@ __all__ = [
 
 
 class SaliencySource(Protocol):
-    """Gives the saliency map of an image."""
+    """Gives the saliency map of an image; its `str` names it, the same in every run."""
 
     def read(self, image_id: str) -> UInt8:
         """uint8 (H, W); a `DataError` where it is missing or unusable."""
@@ -41,7 +41,7 @@ class SaliencySource(Protocol):
 
 
 class ActivationSource(Protocol):
-    """Gives the activation maps of an image."""
+    """Gives the activation maps of an image; its `str` names it, the same in every run."""
 
     def read(self, image_id: str, classes: Sequence[int]) -> dict[int, UInt8]:
         """uint8 (H, W) by 0-based class; a `DataError` where one is missing or unusable."""
@@ -98,7 +98,7 @@ class ActivationFolder(_Folder):
     def read(self, image_id: str, classes: Sequence[int]) -> dict[int, UInt8]:
         """uint8 (H, W) by class; see `ActivationSource`."""
         dictionary = self.files.get(image_id)
-        if dictionary is not None and dictionary.suffix == ".npy":
+        if dictionary is not None and dictionary.suffix.lower() == ".npy":
             return read_activation_dict(dictionary, classes)
         return {index: read_map(self.path(f"{image_id}_{index}")) for index in classes}
 

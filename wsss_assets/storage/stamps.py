@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wsss_assets.errors import FolderInUseError
-from wsss_assets.storage.files import remove_leftovers, write_atomically
+from wsss_assets.storage.files import is_leftover, remove_leftovers, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,8 @@ STAMP_NAME = "wsss-assets.json"
 def claim_folder(folder: Path, settings: Mapping[str, Any]) -> None:
     """Make `folder` ready for a run with these settings.
 
-    A new or empty folder is stamped with them. In a folder with the same stamp the temporary
+    A new or empty folder is stamped with them; one with nothing but temporary files of a killed
+    run counts as empty. In a folder with the same stamp the temporary
     files of killed runs are removed.
 
     Args:
@@ -40,7 +41,7 @@ def claim_folder(folder: Path, settings: Mapping[str, Any]) -> None:
         raise FolderInUseError(f"{folder} is a file", expected="a folder to write to")
     found = read_stamp(folder)
     if found is None:
-        if folder.is_dir() and any(folder.iterdir()):
+        if folder.is_dir() and not all(map(is_leftover, folder.iterdir())):
             raise FolderInUseError(
                 f"{folder} holds files that carry no stamp",
                 expected="a new or empty folder, or one made by the same command",
