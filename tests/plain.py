@@ -236,9 +236,8 @@ def drs(saliency: UInt8, maps: Mapping[int, UInt8], *, tau: float = 0.2) -> UInt
         background = np.float32(0 if salient else 1)
         kept = {i: v[place] for i, v in raw.items() if v[place] >= np.float32(tau)}
         label[place] = winner(background, kept)
-        if sum(score > np.float32(0.9) for score in [background, *kept.values()]) >= 3 or (
-            salient and label[place] == 0
-        ):
+        rivals = sum(score > np.float32(0.9) for score in [background, *kept.values()])
+        if rivals >= 3 or (salient and label[place] == 0):
             label[place] = 255
     return label
 

@@ -307,7 +307,7 @@ def test_ground_truth_of_another_benchmark_is_named(tmp_path: Path) -> None:
     samples = large()
     samples[1].truth[3, 3] = 4
     wrong = Set(samples, tmp_path)
-    with pytest.raises(DataError, match="i1: the ground truth holds values that are no class"):
+    with pytest.raises(DataError, match="the ground truth of i1 holds values"):
         wrong.sweep(BED)
 
 

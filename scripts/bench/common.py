@@ -65,7 +65,7 @@ def rounds_option(default: int) -> Callable[[Command], Command]:
         type=click.IntRange(min=1),
         default=default,
         show_default=True,
-        help="How often everything is measured, in turns, after one round to warm up.",
+        help="How often everything is measured, in turns.",
     )
 
 

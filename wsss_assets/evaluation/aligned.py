@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from wsss_assets.benchmarks import Benchmark, get_benchmark
-from wsss_assets.errors import DataError, NotSweepableError, SizeMismatchError, UsageError
-from wsss_assets.evaluation.confusion import check_values, count_runs, label_digest, run_ends
+from wsss_assets.errors import NotSweepableError, SizeMismatchError, UsageError
+from wsss_assets.evaluation.confusion import check_counts, count_runs, label_digest, run_ends
 from wsss_assets.parallel import default_workers, ordered_map
 from wsss_assets.storage.maps import LabelFolder, open_activations, open_saliency
 
@@ -111,11 +111,6 @@ class AlignedImages:
         truth = self._truth.read(image_id)
         saliency = None if self._saliency is None else self._saliency.read(image_id)
         maps = self._activations.read(image_id, sorted(self.labels[image_id]))
-        try:
-            check_values(truth, len(self.benchmark.classes), "the ground truth")
-        except DataError as error:
-            error.summary = f"{image_id}: {error.summary}"
-            raise
         named = {f"activation map of class {index}": values for index, values in maps.items()}
         if saliency is not None:
             named["saliency map"] = saliency
@@ -127,7 +122,9 @@ class AlignedImages:
                     found=f"{values.shape}",
                     hint="resize it yourself: how maps are resized changes the score",
                 )
-        return AlignedImage(image_id, saliency, maps, truth)
+        image = AlignedImage(image_id, saliency, maps, truth)
+        check_counts(image.true_values, len(self.benchmark.classes), f"ground truth of {image_id}")
+        return image
 
     def map(
         self,

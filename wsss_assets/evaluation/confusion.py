@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "as_label",
-    "check_values",
+    "check_counts",
     "confusion_matrix",
     "count_runs",
     "count_values",
@@ -68,32 +68,34 @@ def confusion_matrix(prediction: UInt8, ground_truth: UInt8, classes: int) -> In
     # One more, modulo 256: 255 becomes 0 and all that is valid lies in 0..classes + 1.
     truth = ground_truth + np.uint8(1)
     guess = prediction + np.uint8(1)
-    check_values(ground_truth, classes, "the ground truth", shifted=truth)
-    check_values(prediction, classes, "the prediction", shifted=guess)
+    for name, label, shifted in (
+        ("ground truth", ground_truth, truth),
+        ("prediction", prediction, guess),
+    ):
+        if label.size and shifted.max() > classes + 1:
+            check_counts(np.bincount(label.ravel(), minlength=256), classes, name)
     joint = np.multiply(truth, side, dtype=np.uint16)
     joint += guess
     counts = count_values(joint.ravel(), side * side).reshape(side, side)
     return np.concatenate([counts[1:, 1:], counts[1:, :1]], axis=1)
 
 
-def check_values(label: UInt8, classes: int, name: str, shifted: UInt8 | None = None) -> None:
+def check_counts(counts: Int64, classes: int, name: str) -> None:
     """Refuse a label map with values other than 0..classes and 255.
 
     Args:
-        label: uint8.
+        counts: how many pixels have each value, int64 (256,).
         classes: number of foreground classes.
         name: what to call the map in the error.
-        shifted: `label + 1` modulo 256, where the caller has it.
 
     Raises:
         ImageFormatError: with the first few such values.
     """
-    shifted = label + np.uint8(1) if shifted is None else shifted
-    if label.size and shifted.max() > classes + 1:
-        values = np.unique(label[shifted > classes + 1])
+    values = np.flatnonzero(counts[classes + 1 : IGNORE]) + classes + 1
+    if values.size:
         shown = ", ".join(str(value) for value in values[:5])
         raise ImageFormatError(
-            f"{name} holds values that are no class",
+            f"the {name} holds values that are no class",
             expected=f"0 (background), 1..{classes} and 255 (ignore label)",
             found=shown + (", …" if len(values) > 5 else ""),
             hint="is this the right benchmark, and are these indices rather than grey levels?",
@@ -175,6 +177,7 @@ def run_ends(values: NDArray[Any]) -> NDArray[np.intp]:
 
 def count_runs(values: NDArray[Any], ends: NDArray[np.intp], size: int) -> Int64:
     """`bincount` of (N,) values with known `run_ends`."""
+    lengths = ends + 1
+    lengths[1:] -= lengths[:-1].copy()
     # Weights are float64: exact, a run being shorter than 2**53 pixels.
-    lengths = np.diff(ends, prepend=-1)
     return np.bincount(values[ends], weights=lengths, minlength=size).astype(np.int64)

@@ -23,7 +23,7 @@ from wsss_assets.labels.make import ByteRule, byte_rule, strongest
 from wsss_assets.labels.recipes import get_recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from wsss_assets.benchmarks import Benchmark
@@ -40,6 +40,9 @@ UInt8: TypeAlias = NDArray[np.uint8]
 
 TAUS: tuple[float, ...] = tuple(byte / 255 for byte in range(256))
 """The thresholds that can make a difference to 8-bit maps."""
+
+BACKGROUND, IGNORED = range(2)
+"""What a pixel is when no class wins."""
 
 PLATEAU = 0.01
 """How far below the best mIoU the plateau reaches: one point."""
@@ -189,18 +192,19 @@ def sweep(
     images = AlignedImages(labels, saliency, activation, ground_truth, recipe, benchmark)
     classes = len(images.benchmark.classes)
     counter = _Counter(byte_rule(replace(recipe, tau=0.0)), recipe.ignore, classes)
-    histogram = np.zeros((classes + 1, classes, 256, 2 if recipe.ignore else 1), np.int64)
+    histograms = np.zeros((2, classes + 1, classes, 256), np.int64)
     true_values, digest = np.zeros(256, np.int64), 0
     for counts in images.map(counter, workers, progress):
-        histogram[:, counts.present] += counts.histogram
+        for kind, part in counts.histograms.items():
+            histograms[kind][:, counts.present] += part
         true_values += counts.true_values
         digest += counts.digest
     # Where saliency rules all classes out, a pixel counts by its true value alone.
-    histogram[:, 0, 0, 0] += true_values[: classes + 1] - histogram.sum(axis=(1, 2, 3))
+    histograms[BACKGROUND, :, 0, 0] += true_values[: classes + 1] - histograms.sum(axis=(0, 2, 3))
     return TauSweep(
         recipe=recipe,
         benchmark=images.benchmark,
-        confusions=_confusions(histogram, tau_cuts(recipe)),
+        confusions=_confusions(histograms, tau_cuts(recipe)),
         images=len(labels),
         split=split,
         ground_truth_digest=digest_text([digest]),
@@ -241,16 +245,16 @@ class _Counts:
 
     Attributes:
         present: 0-based classes of its activation maps.
-        histogram: int64 (C + 1, n, 256, 1 or 2): true class; strongest class, among those
-            present; its byte, 0 where saliency lets no class win; where the recipe ignores,
-            whether the pixel is ignored when no class wins. Pixels where neither can happen
-            may be left out.
+        histograms: of the pixels that are BACKGROUND or IGNORED when no class wins, each int64
+            (C + 1, n, 256): true class; strongest class, among those present; its byte, 0
+            where saliency lets no class win. Pixels where no class can win and nothing is
+            ignored are left out.
         true_values: all pixels by true value, int64 (256,).
         digest: of the ground truth.
     """
 
     present: list[int]
-    histogram: Int64
+    histograms: dict[int, Int64]
     true_values: Int64
     digest: int
 
@@ -275,36 +279,39 @@ class _Counter:
             joint += winner
         joint *= 256
         joint += byte * self.rule.wins(byte, image.saliency)
-        counts = [
-            np.bincount(pixels, minlength=size).reshape(-1, len(present), 256)[1:]
-            for pixels in self._apart(joint, image.saliency)
-        ]
-        return _Counts(present, np.stack(counts, axis=-1), image.true_values, image.digest)
+        histograms = {
+            kind: np.bincount(pixels, minlength=size).reshape(-1, len(present), 256)[1:]
+            for kind, pixels in self._apart(joint, image.saliency)
+        }
+        return _Counts(present, histograms, image.true_values, image.digest)
 
-    def _apart(self, joint: NDArray[Any], saliency: UInt8 | None) -> list[NDArray[Any]]:
-        """Pixels that are background when no class wins and, if any, those that are ignored.
+    def _apart(
+        self, joint: NDArray[Any], saliency: UInt8 | None
+    ) -> Iterator[tuple[int, NDArray[Any]]]:
+        """The pixels that are background when no class wins, and those that are ignored.
 
-        Those where no class can win and nothing is ignored are left out.
+        Pixels where no class can win and nothing is ignored are in neither; that saves most of
+        the work.
         """
         if saliency is None:
-            return [joint.ravel()]
-        above = saliency > self.rule.unbeatable
-        if not self.ignore:
-            return [joint[above]]
-        ignored = saliency > self.rule.ignore_saliency
-        if self.rule.ignore_saliency <= self.rule.unbeatable:
-            return [joint[:0].ravel(), joint[ignored]]
-        return [joint[above & ~ignored], joint[ignored]]
+            yield BACKGROUND, joint.ravel()
+            return
+        ignored_above = self.rule.ignore_saliency if self.ignore else 255
+        if self.rule.unbeatable < ignored_above:
+            unbeaten = saliency > self.rule.unbeatable
+            yield BACKGROUND, joint[unbeaten & (saliency <= ignored_above)]
+        if self.ignore:
+            yield IGNORED, joint[saliency > ignored_above]
 
 
-def _confusions(histogram: Int64, cuts: Int64) -> Int64:
-    """int64 (256, C + 1, C + 2) from the histogram (C + 1, C, 256, 1 or 2)."""
-    suffix = np.zeros((*histogram.shape[:2], 257, histogram.shape[3]), np.int64)
-    suffix[:, :, :256] = histogram[:, :, ::-1].cumsum(axis=2)[:, :, ::-1]
-    won = suffix[:, :, cuts].transpose(2, 0, 1, 3)  # (256, C + 1, C, 1 or 2)
-    lost = suffix[:, :, 0].sum(axis=1) - won.sum(axis=2)  # (256, C + 1, 1 or 2)
-    ignored = lost[..., 1:].sum(axis=-1, keepdims=True)
-    return np.concatenate([lost[..., :1], won.sum(axis=-1), ignored], axis=-1)
+def _confusions(histograms: Int64, cuts: Int64) -> Int64:
+    """int64 (256, C + 1, C + 2) from the histograms (2, C + 1, C, 256)."""
+    suffix = np.zeros((*histograms.shape[:3], 257), np.int64)
+    suffix[..., :256] = histograms[..., ::-1].cumsum(axis=-1)[..., ::-1]
+    won = np.moveaxis(suffix[..., cuts], -1, 0)  # (256, 2, C + 1, C)
+    lost = suffix[..., 0].sum(axis=-1) - won.sum(axis=-1)  # (256, 2, C + 1)
+    background, ignored = lost[:, BACKGROUND], lost[:, IGNORED]
+    return np.concatenate([background[..., None], won.sum(axis=1), ignored[..., None]], axis=-1)
 
 
 def _plateau(miou: Float64, best: int) -> tuple[int, int]:

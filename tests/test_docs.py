@@ -1,0 +1,101 @@
+"""The documentation says what the code does: commands, files, names, fields."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from wsss_assets.cli import main
+from wsss_assets.devkit.instances import RULES
+from wsss_assets.evaluation.dialects import DIALECTS
+from wsss_assets.evaluation.scores import ClassScores, Scores
+from wsss_assets.labels.recipes import METHODS, RECIPES
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text("utf-8")
+
+
+def commands(group: click.Group, *names: str) -> dict[str, click.Command]:
+    found: dict[str, click.Command] = {}
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            found |= commands(command, *names, name)
+        else:
+            found[" ".join((*names, name))] = command
+    return found
+
+
+def command_lines() -> list[str]:
+    return [
+        line
+        for page in PAGES
+        for block in re.findall(r"```sh\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+        for line in block.splitlines()
+        if line.startswith("wsss-assets ")
+    ]
+
+
+def test_every_command_is_documented() -> None:
+    page = read("docs/commands.md")
+    for name in commands(main):
+        assert f"`{name}`" in page, name
+
+
+@pytest.mark.parametrize("line", command_lines())
+def test_command_lines_parse(line: str) -> None:
+    words = shlex.split(line)[1:]
+    command: click.Command = main
+    context = click.Context(main)
+    while isinstance(command, click.Group):
+        command = command.commands[words.pop(0)]
+    command.make_context(command.name, words, parent=context)
+
+
+def test_the_readme_has_command_lines() -> None:
+    assert len(command_lines()) >= 5
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_exit_codes_of_the_page_are_those_of_the_help() -> None:
+    page = dict(re.findall(r"^\| (\d+) \| (.+?) \|$", read("docs/commands.md"), re.MULTILINE))
+    shown = dict(re.findall(r"^  (\d+)  ([^;\n]+)", main.epilog or "", re.MULTILINE))
+    assert page == shown
+
+
+def test_every_recipe_method_dialect_and_rule_is_documented() -> None:
+    for page, names in (
+        ("docs/recipes.md", [*RECIPES, *METHODS]),
+        ("docs/evaluation.md", [name for name in DIALECTS if name != "wsss-assets"]),
+        ("docs/benchmarks.md", RULES),
+    ):
+        for name in names:
+            assert f"`{name}`" in read(page), (page, name)
+
+
+def test_every_json_field_is_documented() -> None:
+    page = read("docs/evaluation.md")
+    for kind in (Scores, ClassScores):
+        for field in dataclasses.fields(kind):
+            assert f"`{field.name}`" in page, field.name
+
+
+def test_the_architecture_names_every_package() -> None:
+    page = read("docs/architecture.md")
+    for path in sorted((ROOT / "wsss_assets").iterdir()):
+        if path.suffix in {"", ".py"} and not path.name.startswith("__"):
+            assert path.stem in page, path.name
