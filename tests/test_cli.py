@@ -145,7 +145,7 @@ def test_the_surface_has_the_curve_in_it(data: Path) -> None:
     where = [f"--ground-truth={data / 'truth'}", "--ignored=miss", "--method=cam"]
     result = call("sweep", *options(data, *where, "--surface"))
     assert result.exit_code == 0, result.output
-    assert result.stdout.startswith("best mIoU 100.00% at ")
+    assert result.stdout.startswith("best mIoU 100.00 at ")
 
 
 @pytest.mark.parametrize("more", [[], ["--surface"]], ids=["curve", "surface"])

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from wsss_assets.errors import UnknownNameError, UsageError
+from wsss_assets.labels.differences import differences
 from wsss_assets.labels.recipes import (
     METHODS,
     RECIPES,
     Recipe,
-    differences,
     get_recipe,
     list_recipes,
 )

@@ -10,8 +10,10 @@ from wsss_assets.cli.options import (
     FILE,
     FOLDER,
     benchmark_option,
+    json_option,
     print_table,
     progress_bar,
+    workers_option,
     write_json,
 )
 
@@ -22,13 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
-_workers_option = click.option(
-    "--workers", type=click.IntRange(min=1), metavar="N", help="Threads.  [default: one per core]"
-)
-
 
 @click.command()
-@click.option("--json", "json_target", type=FILE, help="Write JSON there; - for standard output.")
+@json_option
 def benchmarks(json_target: Path | None) -> None:
     """List the benchmarks with their classes and splits.
 
@@ -73,8 +71,8 @@ def benchmarks(json_target: Path | None) -> None:
 @benchmark_option
 @click.option("--root", type=FOLDER, required=True, help="The devkit, e.g. VOCdevkit/VOC2012.")
 @click.option("--quick", is_flag=True, help="Read only headers of masks and no instances file.")
-@_workers_option
-@click.option("--json", "json_target", type=FILE, help="Write JSON there; - for standard output.")
+@workers_option
+@json_option
 @click.pass_context
 def doctor(
     ctx: click.Context,
@@ -133,7 +131,7 @@ def doctor(
 @click.option("--masks", type=FOLDER, help="Masks elsewhere than in the devkit.")
 @click.option("--instances", type=FILE, help="A COCO instances file.")
 @click.option("--out", type=FILE, default="-", help="Where to write.  [default: standard output]")
-@_workers_option
+@workers_option
 def labels(
     benchmark: str,
     split: str | None,
@@ -195,7 +193,7 @@ def labels(
 @click.option("--out", type=FOLDER, required=True, help="Folder for the label maps.")
 @click.option("--ids", type=FILE, help="Only these images: a list; - for standard input.")
 @click.option("--all-images", is_flag=True, help="Also images in which nothing is annotated.")
-@_workers_option
+@workers_option
 def ground_truth(
     instances: Path,
     rule: str,

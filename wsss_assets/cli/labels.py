@@ -8,7 +8,7 @@ import click
 
 from wsss_assets.cli.options import (
     FOLDER,
-    benchmark_option,
+    announce,
     json_option,
     label_options,
     map_options,
@@ -22,7 +22,10 @@ from wsss_assets.cli.options import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from wsss_assets.benchmarks import Benchmark
+    from wsss_assets.devkit.image_labels import ImageLabels
     from wsss_assets.labels.folder import Summary
+    from wsss_assets.labels.recipes import Recipe
 
 __all__ = ["COMMANDS"]
 
@@ -30,27 +33,21 @@ _MOST_SHOWN = 20
 
 
 @click.command("pseudo-label")
-@benchmark_option
+@recipe_options
 @label_options
 @map_options
-@recipe_options
 @click.option("--out", type=FOLDER, required=True, help="Folder for the labels.")
 @workers_option
 @json_option
 @click.pass_context
 def pseudo_label(
     ctx: click.Context,
-    benchmark: str,
-    labels: Path | None,
+    recipe: Recipe,
+    labels: ImageLabels,
+    benchmark: Benchmark,
     split: str | None,
     saliency: Path | None,
     activation: Path,
-    recipe: str | None,
-    method: str | None,
-    tau: float | None,
-    saliency_threshold: float | None,
-    ignore: bool | None,
-    no_saliency: bool,
     out: Path,
     workers: int | None,
     json_target: Path | None,
@@ -68,32 +65,22 @@ def pseudo_label(
       wsss-assets pseudo-label --labels train_aug_cls.txt --activation maps/eps \\
         --method eps --out labels/eps
     """
-    from wsss_assets.benchmarks import get_benchmark
-    from wsss_assets.devkit.image_labels import resolve_labels
+    del split  # it only said which list to fetch
     from wsss_assets.labels import folder
-    from wsss_assets.labels.recipes import get_recipe
 
-    chosen = get_recipe(recipe, method=method).changed(
-        tau=tau,
-        saliency_threshold=saliency_threshold,
-        ignore=ignore,
-        saliency=False if no_saliency else None,
-    )
-    known = get_benchmark(benchmark)
-    listed = resolve_labels(known, split, labels=labels)
-    click.echo(f"{chosen.describe()}; {len(listed)} images, from: {listed.source}", err=True)
+    announce(recipe, labels)
     summary = folder.pseudo_label(
-        listed,
+        labels,
         activation,
         out,
         saliency=saliency,
-        recipe=chosen,
-        benchmark=known,
+        recipe=recipe,
+        benchmark=benchmark,
         workers=workers,
         progress=progress_bar("labels"),
     )
     if json_target is not None:
-        write_json(json_target, {**vars(summary), "recipe": chosen.settings(), "out": str(out)})
+        write_json(json_target, {**vars(summary), "recipe": recipe.settings(), "out": str(out)})
     if str(json_target) != "-":
         _print_summary(summary, out)
     if summary.failed:
@@ -159,7 +146,8 @@ def diff(first: str, second: str) -> None:
     Example:
       wsss-assets recipes diff drs oaa
     """
-    from wsss_assets.labels.recipes import differences, get_recipe
+    from wsss_assets.labels.differences import differences
+    from wsss_assets.labels.recipes import get_recipe
 
     sentences = differences(get_recipe(first), get_recipe(second))
     for sentence in sentences or [f"{first} and {second} are the same rule"]:

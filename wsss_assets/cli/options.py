@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from wsss_assets.devkit.image_labels import ImageLabels
+    from wsss_assets.labels.recipes import Recipe
+
 __all__ = [
     "FILE",
     "FOLDER",
+    "announce",
     "benchmark_option",
     "json_option",
     "label_options",
@@ -28,7 +33,6 @@ __all__ = [
 ]
 
 Item = TypeVar("Item")
-Command = TypeVar("Command", bound="Callable[..., object]")
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
@@ -51,10 +55,24 @@ json_option = click.option(
 )
 
 
-def label_options(command: Command) -> Command:
-    """Options that say which images, with which classes."""
+def label_options(command: Callable[..., object]) -> Callable[..., object]:
+    """Options that say which images, with which classes, of which benchmark.
+
+    The command gets `labels` (an `ImageLabels`), `benchmark` (a `Benchmark`) and `split`.
+    """
+
+    @functools.wraps(command)
+    def run(*, labels: Path | None, split: str | None, benchmark: str, **others: Any) -> object:  # noqa: ANN401
+        from wsss_assets.benchmarks import get_benchmark
+        from wsss_assets.devkit.image_labels import resolve_labels
+
+        known = get_benchmark(benchmark)
+        listed = resolve_labels(known, split, labels=labels)
+        return command(labels=listed, split=split, benchmark=known, **others)
+
     return _with(
-        command,
+        run,
+        benchmark_option,
         click.option("--labels", type=FILE, help="A label list `id c c …`; - for standard input."),
         click.option(
             "--split",
@@ -64,7 +82,7 @@ def label_options(command: Command) -> Command:
     )
 
 
-def map_options(command: Command) -> Command:
+def map_options(command: Callable[..., object]) -> Callable[..., object]:
     """Options that say where the maps are."""
     return _with(
         command,
@@ -78,10 +96,32 @@ def map_options(command: Command) -> Command:
     )
 
 
-def recipe_options(command: Command) -> Command:
-    """Options that choose a recipe and change its settings."""
+def recipe_options(command: Callable[..., object]) -> Callable[..., object]:
+    """Options that choose a recipe and change its settings; the command gets `recipe`."""
+
+    @functools.wraps(command)
+    def run(
+        *,
+        recipe: str | None,
+        method: str | None,
+        tau: float | None,
+        saliency_threshold: float | None,
+        ignore: bool | None,
+        no_saliency: bool,
+        **others: Any,  # noqa: ANN401
+    ) -> object:
+        from wsss_assets.labels.recipes import get_recipe
+
+        chosen = get_recipe(recipe, method=method).changed(
+            tau=tau,
+            saliency_threshold=saliency_threshold,
+            ignore=ignore,
+            saliency=False if no_saliency else None,
+        )
+        return command(recipe=chosen, **others)
+
     return _with(
-        command,
+        run,
         click.option("--recipe", metavar="NAME", help="A published rule.  [default: wsss-bed]"),
         click.option(
             "--method",
@@ -97,6 +137,11 @@ def recipe_options(command: Command) -> Command:
         ),
         click.option("--no-saliency", is_flag=True, help="A constant background score of tau."),
     )
+
+
+def announce(recipe: Recipe, labels: ImageLabels) -> None:
+    """Say on standard error what will be done with what."""
+    click.echo(f"{recipe.describe()}; {len(labels)} images, from: {labels.source}", err=True)
 
 
 def progress_bar(label: str) -> Callable[[Iterable[Item], int], Iterator[Item]]:
@@ -139,7 +184,9 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         click.echo("  ".join(cells).rstrip())
 
 
-def _with(command: Command, *options: Callable[[Command], Command]) -> Command:
+def _with(
+    command: Callable[..., object], *options: Callable[..., Callable[..., object]]
+) -> Callable[..., object]:
     """Add options so that `--help` lists them in the order given."""
     for option in reversed(options):
         command = option(command)

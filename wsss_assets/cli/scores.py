@@ -9,6 +9,7 @@ import click
 from wsss_assets.cli.options import (
     FILE,
     FOLDER,
+    announce,
     benchmark_option,
     json_option,
     label_options,
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
     from wsss_assets.devkit.image_labels import ImageLabels
     from wsss_assets.evaluation.scores import Scores
+    from wsss_assets.evaluation.surface import Surface
     from wsss_assets.evaluation.sweep import TauCurve, TauSweep
+    from wsss_assets.labels.recipes import Recipe
 
 __all__ = ["COMMANDS"]
 
@@ -112,34 +115,25 @@ def evaluate(
 
 
 @click.command()
-@benchmark_option
+@recipe_options
 @label_options
 @map_options
 @_truth_option
-@recipe_options
 @_ignored_option
-@click.option("--surface", is_flag=True, help="Also every saliency threshold: 256 × 256 settings.")
+@click.option("--surface", is_flag=True, help="Every saliency threshold, too: 256 × 256 settings.")
 @click.option("--plot", type=FILE, help="Draw the curve (or surface) there, as SVG.")
 @workers_option
 @json_option
 def sweep(
-    benchmark: str,
-    labels: Path | None,
-    split: str | None,
-    saliency: Path | None,
+    recipe: Recipe,
+    labels: ImageLabels,
     activation: Path,
     ground_truth: Path,
-    recipe: str | None,
-    method: str | None,
-    tau: float | None,
-    saliency_threshold: float | None,
-    ignore: bool | None,
-    no_saliency: bool,
     ignored: str | None,
     surface: bool,
     plot: Path | None,
-    workers: int | None,
     json_target: Path | None,
+    **options: Any,  # noqa: ANN401 (saliency, benchmark, split, workers: handed on)
 ) -> None:
     """Score every threshold in one pass, exactly.
 
@@ -152,91 +146,38 @@ def sweep(
         --ground-truth VOCdevkit/VOC2012/SegmentationClass --method cam --ignored miss \\
         --plot curve.svg
     """
-    from wsss_assets.benchmarks import get_benchmark
-    from wsss_assets.devkit.image_labels import resolve_labels
+    from wsss_assets.evaluation.surface import sweep_surface
     from wsss_assets.evaluation.sweep import require_policy
-    from wsss_assets.labels.recipes import get_recipe
+    from wsss_assets.evaluation.sweep import sweep as sweep_tau
+    from wsss_assets.report import thresholds
 
-    chosen = get_recipe(recipe, method=method).changed(
-        tau=tau,
-        saliency_threshold=saliency_threshold,
-        ignore=ignore,
-        saliency=False if no_saliency else None,
-    )
-    require_policy(ignored, needed=chosen.ignore)
-    known = get_benchmark(benchmark)
-    listed = resolve_labels(known, split, labels=labels)
-    click.echo(f"{chosen.describe()}; {len(listed)} images, from: {listed.source}", err=True)
-    run = _sweep_surface if surface else _sweep_tau
-    result = run(
-        listed,
-        activation,
-        ground_truth,
-        ignored,
-        plot,
-        quiet=str(json_target) == "-",
-        saliency=saliency,
-        recipe=chosen,
-        benchmark=known,
-        split=split,
-        workers=workers,
-        progress=progress_bar("images"),
-    )
+    require_policy(ignored, needed=recipe.ignore)
+    announce(recipe, labels)
+    options |= {"recipe": recipe, "progress": progress_bar("images")}
+    if surface:
+        planes = sweep_surface(labels, activation, ground_truth, **options)
+        best = planes.surface(ignored)
+        result, picture = planes.to_dict(ignored), thresholds.surface_svg(planes, best)
+        said = thresholds.provenance(planes, best.ignored)
+    else:
+        swept = sweep_tau(labels, activation, ground_truth, **options)
+        curve = swept.curve(ignored)
+        result, picture = swept.to_dict(ignored), thresholds.sweep_svg(swept, curve)
+        said = thresholds.provenance(swept, curve.ignored)
+    if plot is not None:
+        write_text(plot, picture)
     if json_target is not None:
         write_json(json_target, result)
+    if str(json_target) == "-":
+        return
+    if surface:
+        _print_surface(best)
+    else:
+        _print_curve(swept, curve)
+    click.echo(said)
 
 
 COMMANDS = (evaluate, sweep)
-
-
-def _sweep_tau(
-    labels: ImageLabels,
-    activation: Path,
-    ground_truth: Path,
-    ignored: str | None,
-    plot: Path | None,
-    *,
-    quiet: bool,
-    **options: Any,  # noqa: ANN401 (handed on)
-) -> dict[str, Any]:
-    from wsss_assets.evaluation.sweep import sweep
-    from wsss_assets.report.thresholds import provenance, sweep_svg
-
-    swept = sweep(labels, activation, ground_truth, **options)
-    curve = swept.curve(ignored)
-    if plot is not None:
-        write_text(plot, sweep_svg(swept, curve))
-    if not quiet:
-        _print_curve(swept, curve)
-        click.echo(provenance(swept, curve.ignored))
-    return swept.to_dict(ignored)
-
-
-def _sweep_surface(
-    labels: ImageLabels,
-    activation: Path,
-    ground_truth: Path,
-    ignored: str | None,
-    plot: Path | None,
-    *,
-    quiet: bool,
-    **options: Any,  # noqa: ANN401 (handed on)
-) -> dict[str, Any]:
-    from wsss_assets.evaluation.surface import sweep_surface
-    from wsss_assets.report.thresholds import provenance, surface_svg
-
-    swept = sweep_surface(labels, activation, ground_truth, **options)
-    surface = swept.surface(ignored)
-    if plot is not None:
-        write_text(plot, surface_svg(swept, surface))
-    if not quiet:
-        row, column = surface.best
-        click.echo(
-            f"best mIoU {surface.miou[row, column]:.2%} at "
-            f"{_saliency_words(surface.saliency_thresholds[row])}, tau {surface.taus[column]:.3f}"
-        )
-        click.echo(provenance(swept, surface.ignored))
-    return swept.to_dict(ignored)
 
 
 def _print_scores(scores: Scores) -> None:
@@ -287,8 +228,12 @@ def _print_curve(swept: TauSweep, curve: TauCurve) -> None:
     )
 
 
-def _saliency_words(threshold: float) -> str:
-    return f"saliency > {threshold:.3f}" if threshold else "soft saliency"
+def _print_surface(surface: Surface) -> None:
+    row, column = surface.best
+    threshold = surface.saliency_thresholds[row]
+    saliency = f"saliency > {threshold:.3f}" if threshold else "soft saliency"
+    best = _percent(_number(surface.miou[row, column]))
+    click.echo(f"best mIoU {best} at {saliency}, tau {surface.taus[column]:.3f}")
 
 
 def _number(value: float) -> float | None:

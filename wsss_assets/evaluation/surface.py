@@ -18,7 +18,7 @@ from wsss_assets.errors import NotSweepableError, UsageError
 from wsss_assets.evaluation.aligned import AlignedImage, AlignedImages, check_sweepable
 from wsss_assets.evaluation.confusion import digest_text
 from wsss_assets.evaluation.scores import iou, mean_iou
-from wsss_assets.evaluation.sweep import TAUS, require_policy, tau_cuts
+from wsss_assets.evaluation.sweep import TAUS, provenance, require_policy, tau_cuts
 from wsss_assets.labels.make import byte_rule, strongest
 from wsss_assets.labels.recipes import get_recipe
 
@@ -137,13 +137,7 @@ class SurfaceSweep:
         surface = self.surface(ignored)
         row, column = surface.best
         return {
-            "benchmark": self.benchmark.name,
-            "synthetic": self.benchmark.synthetic,
-            "split": self.split,
-            "images": self.images,
-            "ground_truth_digest": self.ground_truth_digest,
-            "ignored": surface.ignored,
-            "recipe": self.recipe.settings(),
+            **provenance(self, surface.ignored),
             "best": {
                 "saliency_threshold": surface.saliency_thresholds[row],
                 "tau": surface.taus[column],

@@ -9,6 +9,7 @@ tau and scoring them. `wsss_assets.evaluation.surface` adds the saliency thresho
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -28,11 +29,12 @@ if TYPE_CHECKING:
 
     from wsss_assets.benchmarks import Benchmark
     from wsss_assets.evaluation.dialects import Policy
+    from wsss_assets.evaluation.surface import SurfaceSweep
     from wsss_assets.labels.recipes import Recipe
     from wsss_assets.parallel import Progress
     from wsss_assets.storage.maps import ActivationSource, SaliencySource
 
-__all__ = ["TAUS", "TauCurve", "TauSweep", "require_policy", "sweep", "tau_cuts"]
+__all__ = ["TAUS", "TauCurve", "TauSweep", "provenance", "require_policy", "sweep", "tau_cuts"]
 
 Int64: TypeAlias = NDArray[np.int64]
 Float64: TypeAlias = NDArray[np.float64]
@@ -128,13 +130,7 @@ class TauSweep:
         curve = self.curve(ignored)
         names = self.benchmark.label_names
         return {
-            "benchmark": self.benchmark.name,
-            "synthetic": self.benchmark.synthetic,
-            "split": self.split,
-            "images": self.images,
-            "ground_truth_digest": self.ground_truth_digest,
-            "ignored": curve.ignored,
-            "recipe": self.recipe.settings(),
+            **provenance(self, curve.ignored),
             "best": self._point(curve, curve.best),
             "recommended": {
                 **self._point(curve, curve.recommended),
@@ -211,6 +207,19 @@ def sweep(
     )
 
 
+def provenance(swept: TauSweep | SurfaceSweep, ignored: Policy | None) -> dict[str, Any]:
+    """What the numbers of a sweep mean nothing without, JSON-ready."""
+    return {
+        "benchmark": swept.benchmark.name,
+        "synthetic": swept.benchmark.synthetic,
+        "split": swept.split,
+        "images": swept.images,
+        "ground_truth_digest": swept.ground_truth_digest,
+        "ignored": ignored,
+        "recipe": swept.recipe.settings(),
+    }
+
+
 def tau_cuts(recipe: Recipe) -> Int64:
     """For each tau k/255 the lowest byte, 1..256, with which a class can win."""
     return np.array([tau_cut(replace(recipe, tau=tau)) for tau in TAUS])
@@ -278,12 +287,19 @@ class _Counter:
             joint *= len(present)
             joint += winner
         joint *= 256
-        joint += byte * self.rule.wins(byte, image.saliency)
+        joint += byte if self._apart_is_enough else byte * self.rule.wins(byte, image.saliency)
         histograms = {
             kind: np.bincount(pixels, minlength=size).reshape(-1, len(present), 256)[1:]
             for kind, pixels in self._apart(joint, image.saliency)
         }
         return _Counts(present, histograms, image.true_values, image.digest)
+
+    @cached_property
+    def _apart_is_enough(self) -> bool:
+        """Whether saliency lets every byte above 0 win in all pixels that `_apart` gives."""
+        return self.rule.step is not None and (
+            not self.ignore or self.rule.ignore_saliency >= self.rule.step
+        )
 
     def _apart(
         self, joint: NDArray[Any], saliency: UInt8 | None

@@ -126,8 +126,8 @@ class ByteRule:
     conflict_background: NDArray[np.bool_]
 
     @cached_property
-    def _step(self) -> int | None:
-        """The saliency byte above which a class can win at all, where the rule is that simple."""
+    def step(self) -> int | None:
+        """The saliency byte above which alone a class can win, by its score alone; or None."""
         unbeatable = 255 if self.floor.dtype == np.uint8 else 1
         salient = self.floor != unbeatable
         first = int(np.argmax(salient))
@@ -146,10 +146,10 @@ class ByteRule:
             score: largest score, uint8 or float32 (H, W).
             saliency: uint8 (H, W); None where the recipe uses none.
         """
-        if saliency is None or self._step is not None:
+        if saliency is None or self.step is not None:
             won: NDArray[np.bool_] = score > self.floor[255]
-            if saliency is not None and self._step is not None:
-                won &= saliency > self._step
+            if saliency is not None and self.step is not None:
+                won &= saliency > self.step
             return won
         if self.floor.dtype == np.uint8:  # twice as fast as indexing
             floor = saliency.tobytes().translate(self.floor.tobytes())

@@ -4,7 +4,7 @@ Every rule in use has the same skeleton. A background score comes from the salie
 constant; class scores below the activation threshold tau are dropped; the strongest score
 wins, the background on a tie with a class and the lower class index among classes; then some
 pixels become 255. Recipes differ in the figures and in which of these steps they have, so a
-recipe is a value and `differences` can say in words how two of them differ.
+recipe is a value, and `wsss_assets.labels.differences` says in words how two differ.
 
 Maps are 8-bit. A byte `b` stands for `float32(b) / float32(255)` and thresholds are compared
 as float32: saliency 51 is *not* above 0.2, activation 51 is *not* below it.
@@ -13,7 +13,7 @@ as float32: saliency 51 is *not* above 0.2, activation 51 is *not* below it.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from wsss_assets.errors import UnknownNameError, UsageError
@@ -22,8 +22,8 @@ __all__ = [
     "METHODS",
     "RECIPES",
     "Recipe",
-    "differences",
     "get_recipe",
+    "level_text",
     "list_recipes",
 ]
 
@@ -144,7 +144,7 @@ class Recipe:
         elif self.saliency_threshold <= 0:
             parts.append("soft saliency")
         else:
-            parts.append(f"saliency > {_level(self.saliency_threshold)}")
+            parts.append(f"saliency > {level_text(self.saliency_threshold)}")
         parts.append(f"tau {self.tau:.4g}")
         parts.append("ignore" if self.ignore else "no ignore")
         return f"{self.name}: {', '.join(parts)}"
@@ -158,39 +158,35 @@ WSSS_BED = Recipe(
     "options, with its defaults.",
 )
 
+OAA = Recipe(
+    name="oaa",
+    paper="OAA, ICCV 2019",
+    tau=0.3,
+    saliency_threshold=0.0,
+    cut_background=True,
+    normalize=True,
+    ignore=True,
+    ignore_saliency=31 / 255,
+    ignore_activation=0.8,
+    conflict_above=0.9,
+    conflict_channels=2,
+    minimum_foreground=0.01,
+    note="The authors skip an image without a saliency map silently; here it is reported.",
+)
+
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         WSSS_BED,
-        Recipe(
-            name="oaa",
-            paper="OAA, ICCV 2019",
-            tau=0.3,
-            saliency_threshold=0.0,
-            cut_background=True,
-            normalize=True,
-            ignore=True,
-            ignore_saliency=31 / 255,
-            ignore_activation=0.8,
-            conflict_above=0.9,
-            conflict_channels=2,
-            minimum_foreground=0.01,
-            note="The authors skip an image without a saliency map silently; here it is reported.",
-        ),
-        Recipe(
+        OAA,
+        replace(
+            OAA,
             name="mcis",
             paper="MCIS, ECCV 2020, arXiv 2007.01947",
-            tau=0.3,
-            saliency_threshold=0.0,
-            cut_background=True,
-            normalize=True,
-            ignore=True,
-            ignore_saliency=31 / 255,
             ignore_activation=0.95,
             conflict_above=0.99,
-            conflict_channels=2,
-            minimum_foreground=0.01,
-            note="Figures as the authors' code has them; its comments say 0.2, 0.95 and 0.9.",
+            note="As OAA but for two figures, which the authors' code has; its comments say "
+            "0.9 and 0.95, and 0.2 for tau.",
         ),
         Recipe(
             name="drs",
@@ -274,87 +270,8 @@ def get_recipe(name: str | None = None, *, method: str | None = None) -> Recipe:
     return METHODS[method]
 
 
-def differences(first: Recipe, second: Recipe) -> list[str]:
-    """In words, one sentence per setting in which two recipes differ."""
-    sentences = []
-    for field in fields(Recipe):
-        if field.name in {"name", "paper", "note"} or _has_no_effect(field.name, first, second):
-            continue
-        before, after = (_say(recipe, field.name) for recipe in (first, second))
-        if before != after:
-            sentences.append(
-                f"{_SUBJECTS[field.name]}: {first.name} {before}; {second.name} {after}"
-            )
-    return sentences
-
-
-_SUBJECTS = {
-    "background": "background score",
-    "tau": "activation threshold",
-    "saliency_threshold": "saliency",
-    "cut_background": "cut of the background score",
-    "normalize": "stretching of each activation map",
-    "override_above": "override of the saliency",
-    "ignore": "salient pixels that no class claims",
-    "ignore_saliency": "what counts as salient when unclaimed pixels are ignored",
-    "ignore_activation": "activation that makes an unclaimed pixel count as salient",
-    "conflict_above": "conflict between strong scores",
-    "minimum_foreground": "images with hardly any foreground",
-    "conflict_channels": "strong scores that make a conflict",
-}
-
-
-def _has_no_effect(field: str, *recipes: Recipe) -> bool:
-    """Whether the setting decides nothing in at least one of the recipes."""
-    needs_saliency = {"saliency_threshold", "cut_background", "override_above"}
-    needs_ignore = {"ignore_saliency", "ignore_activation"}
-    return any(
-        (field in needs_saliency and not recipe.uses_saliency)
-        or (field in needs_ignore and not recipe.ignore)
-        or (field == "conflict_channels" and recipe.conflict_above is None)
-        for recipe in recipes
-    )
-
-
-def _say(recipe: Recipe, field: str) -> str:
-    if field == "background":
-        return "one minus the saliency" if recipe.uses_saliency else f"the constant {recipe.tau:g}"
-    if field == "tau":
-        if recipe.uses_saliency:
-            return f"drops scores below {recipe.tau:g}"
-        return f"wants scores above {recipe.tau:g}"
-    if field == "saliency_threshold":
-        if recipe.saliency_threshold <= 0:
-            return "keeps its grey values"
-        return f"is 1 above {_level(recipe.saliency_threshold)}, else 0"
-    if field == "cut_background":
-        return "also 0 below tau" if recipe.cut_background else "none"
-    if field == "normalize":
-        return "by its own minimum and maximum" if recipe.normalize else "none"
-    if field == "override_above":
-        return _optional("a class wins with a score above {}", recipe.override_above)
-    if field == "ignore":
-        return "become 255" if recipe.ignore else "are background"
-    if field == "ignore_saliency":
-        return f"saliency above {_level(recipe.saliency_above_ignored)}"
-    if field == "ignore_activation":
-        return _optional("above {}", recipe.ignore_activation)
-    if field == "conflict_above":
-        if recipe.conflict_above is None:
-            return "is resolved, the strongest wins"
-        return f"becomes 255 above {recipe.conflict_above:g}"
-    if field == "conflict_channels":
-        return f"needs {recipe.conflict_channels} of them"
-    if recipe.minimum_foreground == 0:
-        return "are kept"
-    return f"become 255 as a whole below {recipe.minimum_foreground:.0%}"
-
-
-def _level(value: float) -> str:
+def level_text(value: float) -> str:
+    """A threshold as people write it: `0.2`, or `50/255` where it is a byte."""
     byte, text = value * 255, f"{value:g}"
     is_byte = abs(byte - round(byte)) < 1e-9 and byte >= 1
     return f"{byte:.0f}/255" if is_byte and len(text) > len("0.25") else text
-
-
-def _optional(template: str, value: float | None) -> str:
-    return "none" if value is None else template.format(f"{value:g}")

@@ -32,13 +32,15 @@ def replaced(path: Path) -> Iterator[Path]:
     A reader sees the old file or the new one, never a part; after an exception the old one
     stays and the temporary file is gone. The parent folder is made if need be.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.parent.is_dir():
+        path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
     try:
         yield temporary
         temporary.replace(path)
-    finally:
+    except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import zlib
+from functools import lru_cache
 from tokenize import TokenError
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -153,11 +154,12 @@ def encode_label(label: UInt8, colours: int) -> bytes:
     image = Image.fromarray(label)
     image.putpalette(label_palette(colours))
     buffer = io.BytesIO()
-    # Runs alone (zlib's Z_RLE) pack label maps as small as level 6 does, in a third of the time.
+    # Runs alone (zlib's Z_RLE) pack label maps nearly as small as level 6, in half the time.
     image.save(buffer, format="PNG", compress_type=zlib.Z_RLE)
     return buffer.getvalue()
 
 
+@lru_cache
 def label_palette(colours: int) -> bytes:
     """768 bytes of RGB: VOC's colours for the first `colours` indices, grey for the rest.
 
