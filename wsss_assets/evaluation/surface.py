@@ -18,8 +18,8 @@ from wsss_assets.errors import NotSweepableError, UsageError
 from wsss_assets.evaluation.aligned import AlignedImage, AlignedImages, check_sweepable
 from wsss_assets.evaluation.confusion import digest_text
 from wsss_assets.evaluation.scores import iou, mean_iou
-from wsss_assets.evaluation.sweep import TAUS, provenance, require_policy, tau_cuts
-from wsss_assets.labels.make import byte_rule, strongest
+from wsss_assets.evaluation.sweep import TAUS, provenance, require_policy
+from wsss_assets.labels.make import byte_rule, lowest_winners, strongest
 from wsss_assets.labels.recipes import get_recipe
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class SurfaceSweep:
     def __init__(
         self,
         planes: Int64,
+        true_values: Int64,
         recipe: Recipe,
         benchmark: Benchmark,
         images: int,
@@ -83,7 +84,9 @@ class SurfaceSweep:
         """Turn planes into suffix sums, in place.
 
         Args:
-            planes: int64 (C, 4, 256, 256): class, plane, saliency byte, activation byte.
+            planes: int64 (C, 4, 256, 256): class, plane, saliency byte, activation byte;
+                pixels without saliency may be missing.
+            true_values: all pixels by true value, int64 (256,).
             recipe: see the attributes; so for the other arguments.
             benchmark: class names.
             images: how many were counted.
@@ -95,12 +98,18 @@ class SurfaceSweep:
         self.images = images
         self.split = split
         self.ground_truth_digest = ground_truth_digest
-        self._cuts = tau_cuts(replace(recipe, saliency_threshold=0.0))
-        soft = byte_rule(replace(recipe, saliency_threshold=0.0, tau=0.0)).floor
-        self._soft = _suffix(np.stack([_soft_row(plane, soft) for plane in planes]))
+        soft = replace(recipe, saliency_threshold=0.0, tau=0.0)
+        self._cuts = lowest_winners(soft, TAUS)
+        floor = byte_rule(soft).floor
+        self._soft = _suffix(np.stack([_soft_row(plane, floor) for plane in planes]))
         reversed_ = planes[..., ::-1, ::-1]
         np.cumsum(reversed_, axis=-1, out=reversed_)
         np.cumsum(reversed_, axis=-2, out=reversed_)
+        # Without saliency no class ever wins: such a pixel counts by its true value alone.
+        corner = planes[:, :, 0, 0]
+        corner[0, BACKGROUND] += true_values[0] - corner[:, BACKGROUND].sum()
+        known = corner[:, [AGREES, MISSED]].sum(axis=1)
+        corner[:, AGREES] += true_values[1 : len(planes) + 1] - known
         self._sums = planes
 
     def iou(self, label: int, ignored: Policy | str | None = None) -> Float64:
@@ -235,7 +244,7 @@ def sweep_surface(
         )
     images = AlignedImages(labels, saliency, activation, ground_truth, recipe, benchmark)
     classes = len(images.benchmark.classes)
-    planes = np.zeros((classes + 1, 4, 256, 256), np.int64)
+    planes = np.zeros((classes, 4, 256, 256), np.int64)
     flat = planes.reshape(-1)
     true_values, digest = np.zeros(256, np.int64), 0
     for cells in images.map(_Locator(classes), workers, progress):
@@ -243,22 +252,23 @@ def sweep_surface(
         np.add.at(flat, cells.missed, 1)
         true_values += cells.true_values
         digest += cells.digest
-    # Without saliency no class ever wins: such a pixel counts by its true value alone.
-    planes[0, BACKGROUND, 0, 0] += true_values[0] - planes[:-1, BACKGROUND].sum()
-    found = planes[:-1, [AGREES, MISSED]].sum(axis=(1, 2, 3))
-    planes[:-1, AGREES, 0, 0] += true_values[1 : classes + 1] - found
     return SurfaceSweep(
-        planes[:-1], recipe, images.benchmark, len(labels), split, digest_text([digest])
+        planes,
+        true_values,
+        recipe,
+        images.benchmark,
+        len(labels),
+        split,
+        digest_text([digest]),
     )
 
 
 @dataclass(frozen=True)
 class _Cells:
-    """What one image adds to the planes (C + 1, 4, 256, 256).
+    """What one image adds to the planes (C, 4, 256, 256).
 
     Attributes:
-        strongest: flat indices, one for each pixel with saliency, by the strongest class; pixels
-            that do not count go to the first plane after the last class.
+        strongest: flat indices, one for each pixel with saliency, by the strongest class.
         missed: flat indices of those pixels where another class is the strongest, by the true one.
         true_values: pixels by true value, those without saliency included, int64 (256,).
         digest: of the ground truth.
@@ -279,26 +289,28 @@ class _Locator:
     def __call__(self, image: AlignedImage) -> _Cells:
         if image.saliency is None:
             raise UsageError("a surface needs saliency maps")
-        truth, alive = image.truth, image.saliency > 0
+        truth = image.truth
+        alive = (image.saliency > 0) & (truth != 255)
         labels = [index + 1 for index in image.activations] or [1]
         maps = [*image.activations.values()] or [np.zeros_like(truth)]
         winner, byte = strongest(maps, labels)
-        agrees, background, uncounted = truth == winner, truth == 0, truth == 255
+        agrees, background = truth == winner, truth == 0
         # Plane of a pixel, OTHER unless it agrees or is background.
-        small = np.min_scalar_type(4 * self.classes)
-        plane = (winner - np.uint8(1)).astype(small)
+        plane = (winner - np.uint8(1)).astype(np.min_scalar_type(4 * self.classes))
         plane *= 4
         plane += np.uint8(OTHER) - np.uint8(OTHER) * agrees - background
-        np.maximum(plane, uncounted * small.type(4 * self.classes), out=plane)
         cell = image.saliency.astype(np.uint16)
         cell <<= 8
         cell |= byte
         located = plane[alive].astype(np.intp)
         located <<= 16
         located |= cell[alive]
-        other = np.flatnonzero(~(agrees | background | uncounted) & alive)
-        missed = (4 * truth.ravel()[other].astype(np.intp) - 4 + MISSED) << 16
-        return _Cells(located, missed | cell.ravel()[other], image.true_values, image.digest)
+        missed = np.empty(0, np.intp)
+        if image.true_values[1:255].sum() > image.true_values[labels[0]] or len(labels) > 1:
+            other = np.flatnonzero(~(agrees | background) & alive)
+            missed = (4 * truth.ravel()[other].astype(np.intp) - 4 + MISSED) << 16
+            missed |= cell.ravel()[other]
+        return _Cells(located, missed, image.true_values, image.digest)
 
 
 def _plain(value: float) -> float | None:

@@ -20,7 +20,7 @@ from wsss_assets.evaluation.aligned import AlignedImage, AlignedImages, check_sw
 from wsss_assets.evaluation.confusion import digest_text
 from wsss_assets.evaluation.dialects import POLICIES
 from wsss_assets.evaluation.scores import apply_policy, check_policy, iou, mean_iou
-from wsss_assets.labels.make import ByteRule, byte_rule, strongest
+from wsss_assets.labels.make import ByteRule, byte_rule, lowest_winners, strongest
 from wsss_assets.labels.recipes import get_recipe
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from wsss_assets.parallel import Progress
     from wsss_assets.storage.maps import ActivationSource, SaliencySource
 
-__all__ = ["TAUS", "TauCurve", "TauSweep", "provenance", "require_policy", "sweep", "tau_cuts"]
+__all__ = ["TAUS", "TauCurve", "TauSweep", "provenance", "require_policy", "sweep"]
 
 Int64: TypeAlias = NDArray[np.int64]
 Float64: TypeAlias = NDArray[np.float64]
@@ -113,15 +113,15 @@ class TauSweep:
         per_class = iou(*apply_policy(self.confusions, policy or "miss"))
         miou = mean_iou(per_class)
         best = int(np.argmax(np.nan_to_num(miou, nan=-1)))
-        cuts = tau_cuts(self.recipe)
-        recommended = int(np.searchsorted(cuts, tau_cut(self.recipe)))
+        cuts = lowest_winners(self.recipe, TAUS)
+        recommended = np.searchsorted(cuts, lowest_winners(self.recipe, [self.recipe.tau])[0])
         return TauCurve(
             taus=TAUS,
             miou=miou,
             per_class=per_class,
             best=best,
             plateau=_plateau(miou, best),
-            recommended=min(recommended, 255),
+            recommended=min(int(recommended), 255),
             ignored=policy,
         )
 
@@ -200,7 +200,7 @@ def sweep(
     return TauSweep(
         recipe=recipe,
         benchmark=images.benchmark,
-        confusions=_confusions(histograms, tau_cuts(recipe)),
+        confusions=_confusions(histograms, lowest_winners(recipe, TAUS)),
         images=len(labels),
         split=split,
         ground_truth_digest=digest_text([digest]),
@@ -218,16 +218,6 @@ def provenance(swept: TauSweep | SurfaceSweep, ignored: Policy | None) -> dict[s
         "ignored": ignored,
         "recipe": swept.recipe.settings(),
     }
-
-
-def tau_cuts(recipe: Recipe) -> Int64:
-    """For each tau k/255 the lowest byte, 1..256, with which a class can win."""
-    return np.array([tau_cut(replace(recipe, tau=tau)) for tau in TAUS])
-
-
-def tau_cut(recipe: Recipe) -> int:
-    """The lowest byte with which a class can win where saliency is full."""
-    return int(byte_rule(recipe).floor[255]) + 1
 
 
 def require_policy(ignored: Policy | str | None, needed: bool) -> Policy | None:

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from wsss_assets.errors import DataError, SizeMismatchError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from wsss_assets.labels.recipes import Recipe
 
-__all__ = ["IGNORE", "ByteRule", "byte_rule", "make_label", "strongest"]
+__all__ = ["IGNORE", "ByteRule", "byte_rule", "lowest_winners", "make_label", "strongest"]
 
 IGNORE = 255
 """The ignore label."""
@@ -170,7 +170,23 @@ def byte_rule(recipe: Recipe) -> ByteRule:
     return _rule(recipe)
 
 
-@lru_cache(maxsize=1024)
+def lowest_winners(recipe: Recipe, taus: Sequence[float]) -> NDArray[np.int64]:
+    """For each tau the lowest byte with which a class wins where saliency is full.
+
+    Args:
+        recipe: its own tau does not matter.
+        taus: thresholds, 0..1.
+
+    Returns:
+        int64, 1..256; 256: no byte does.
+    """
+    background = _background_scores(replace(recipe, tau=0.0))[255]
+    floors = _floor(recipe, background, np.asarray(taus, np.float32))
+    winners: NDArray[np.int64] = _byte_not_above(floors).astype(np.int64) + 1
+    return winners
+
+
+@lru_cache
 def _rule(recipe: Recipe) -> ByteRule:
     rule = _float_rule(recipe)
     if recipe.normalize:
@@ -184,23 +200,34 @@ def _rule(recipe: Recipe) -> ByteRule:
 
 
 def _float_rule(recipe: Recipe) -> ByteRule:
-    # A score below tau is dropped; "not below" is "above the float32 just under it".
-    dropped = np.nextafter(np.float32(recipe.tau), np.float32(-1))
-    floor = background = _background_scores(recipe)
+    tau = np.float32(recipe.tau)
+    background = _background_scores(recipe)
     conflict = _optional_float(recipe.conflict_above)
     counts = np.zeros(256, np.bool_) if conflict is None else background > conflict
-    if recipe.uses_saliency:
-        floor = np.maximum(background, dropped)
-        if recipe.override_above is not None:
-            floor = np.minimum(floor, np.maximum(np.float32(recipe.override_above), dropped))
-        conflict = None if conflict is None else max(conflict, dropped)
+    if conflict is not None and recipe.uses_saliency:
+        conflict = max(conflict, _below(tau))
     return ByteRule(
-        floor=floor,
+        floor=_floor(recipe, background, tau),
         ignore_saliency=_salient_above(recipe.saliency_above_ignored),
         ignore_activation=_optional_float(recipe.ignore_activation),
         conflict=conflict,
         conflict_background=counts,
     )
+
+
+def _floor(recipe: Recipe, background: Any, tau: Any) -> Any:  # noqa: ANN401 (scalars or arrays)
+    """The score above which a class wins over a background score."""
+    if not recipe.uses_saliency:
+        return np.maximum(background, tau)  # the background score is tau
+    floor = np.maximum(background, _below(tau))
+    if recipe.override_above is not None:
+        floor = np.minimum(floor, np.maximum(np.float32(recipe.override_above), _below(tau)))
+    return floor
+
+
+def _below(tau: Any) -> Any:  # noqa: ANN401 (scalar or array)
+    """A score below tau is dropped; "not below" is "above the float32 just under it"."""
+    return np.nextafter(tau, np.float32(-1))
 
 
 def _background_scores(recipe: Recipe) -> Float32:
