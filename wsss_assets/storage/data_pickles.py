@@ -117,7 +117,7 @@ class PickledArray:
             self.values = _shaped(data, kind, shape, "F" if fortran else "C")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:  # noqa: ANN401
-        return np.array(self.values, dtype, copy=copy)
+        return np.array(self.values, dtype) if copy else np.asarray(self.values, dtype)
 
 
 def _from_buffer(data: object, kind: _Type, shape: object, order: object) -> PickledArray:
