@@ -141,6 +141,23 @@ def test_sweep_says_what_evaluate_says(data: Path) -> None:
     }
 
 
+def test_scores_say_which_classes_are_absent_and_how_much_of_the_split_was_scored(
+    data: Path,
+) -> None:
+    where = (f"--predictions={data / 'truth'}", f"--ground-truth={data / 'truth'}")
+    result = call("evaluate", *where, "--split=val")
+    assert result.exit_code == 0, result.output
+    absent = re.search(r"^occur nowhere: (.+)$", result.stdout, re.MULTILINE)
+    assert absent is not None
+    assert re.fullmatch(r"(\w+, ){4}\w+ and \d+ more", absent.group(1))
+    first = absent.group(1).split(",")[0]
+    assert not re.search(rf"^{first} ", result.stdout, re.MULTILINE)
+    assert "voc2012 val, 4 images of 1449, ground truth " in result.stdout
+    wrong = call("evaluate", *where, "--split=vall")
+    assert wrong.exit_code == 2
+    assert "did you mean val" in wrong.stderr
+
+
 def test_the_surface_has_the_curve_in_it(data: Path) -> None:
     where = [f"--ground-truth={data / 'truth'}", "--ignored=miss", "--method=cam"]
     result = call("sweep", *options(data, *where, "--surface"))

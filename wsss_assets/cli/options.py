@@ -67,6 +67,8 @@ def label_options(command: Callable[..., object]) -> Callable[..., object]:
         from wsss_assets.devkit.image_labels import resolve_labels
 
         known = get_benchmark(benchmark)
+        if split is not None:
+            known.split(split)
         listed = resolve_labels(known, split, labels=labels)
         return command(labels=listed, split=split, benchmark=known, **others)
 

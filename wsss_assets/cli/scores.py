@@ -24,6 +24,7 @@ from wsss_assets.cli.options import (
 from wsss_assets.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from wsss_assets.devkit.image_labels import ImageLabels
@@ -88,17 +89,21 @@ def evaluate(
       wsss-assets evaluate --predictions labels/cam --labels train_cls.txt \\
         --ground-truth VOCdevkit/VOC2012/SegmentationClass --ignored miss
     """
+    from wsss_assets.benchmarks import get_benchmark
     from wsss_assets.devkit.image_labels import read_ids
     from wsss_assets.evaluation import evaluate as scoring
 
     if ids is not None and labels is not None:
         raise UsageError("--ids and --labels both say which images", expected="one of them")
+    known = get_benchmark(benchmark)
+    if split is not None:
+        known.split(split)
     listed = ids or labels
     scores = scoring.evaluate(
         predictions,
         ground_truth,
         ids=None if listed is None else read_ids(listed),
-        benchmark=benchmark,
+        benchmark=known,
         split=split,
         ignored=ignored,
         dialect=dialect,
@@ -185,6 +190,7 @@ def _print_scores(scores: Scores) -> None:
     rows = [
         (name, *(_percent(getattr(one, column)) for column in columns))
         for name, one in scores.per_class.items()
+        if one.iou is not None
     ]
     rows.append(
         ("mean", *(_percent(getattr(scores, f"m{c}" if c == "iou" else c)) for c in columns))
@@ -195,19 +201,38 @@ def _print_scores(scores: Scores) -> None:
         f"\nmIoU {_percent(scores.miou)} over {scores.classes_in_mean} of {known} classes, "
         f"pixel accuracy {_percent(scores.pixel_accuracy)}"
     )
+    absent = [name for name, one in scores.per_class.items() if one.iou is None]
+    if absent:
+        click.echo(f"occur nowhere: {_some(absent)}")
     if scores.ignored_pixels:
         click.echo(f"predicted 255: {scores.ignored_pixels} pixels, counted as: {scores.ignored}")
     if scores.dialect != "wsss-assets":
         click.echo(f"as {scores.dialect} counts")
     digest = scores.ground_truth_digest
     click.echo(
-        f"{scores.benchmark} {scores.split or '(split not named)'}, {scores.images} images, "
-        f"ground truth {digest[:16] if digest else 'unknown'}"
+        f"{scores.benchmark} {scores.split or '(split not named)'}, {scores.images} images"
+        f"{_of_split(scores)}, ground truth {digest[:16] if digest else 'unknown'}"
         + (", SYNTHETIC: drawn by a program" if scores.synthetic else "")
     )
     if scores.missing:
-        shown = ", ".join(scores.missing[:5]) + (", …" if len(scores.missing) > 5 else "")
-        click.echo(f"passed over without a prediction: {len(scores.missing)} ({shown})", err=True)
+        count = len(scores.missing)
+        click.echo(f"passed over without a prediction: {count} ({_some(scores.missing)})", err=True)
+
+
+def _of_split(scores: Scores) -> str:
+    """Says so where a split was not scored whole: such numbers do not compare."""
+    from wsss_assets.benchmarks import get_benchmark
+
+    if scores.split is None:
+        return ""
+    whole = get_benchmark(scores.benchmark).split(scores.split).images
+    return "" if whole in {None, scores.images} else f" of {whole}"
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {len(names) - most} more"
 
 
 def _print_curve(swept: TauSweep, curve: TauCurve) -> None:
