@@ -82,7 +82,7 @@ def doctor(
     workers: int | None,
     json_target: Path | None,
 ) -> None:
-    """Look over a benchmark's folder before it makes wrong numbers.
+    """Look over a devkit before it makes wrong numbers.
 
     Says what is there, what is missing and where to get it, and which masks cannot be used.
     Exit status 1 where there are problems, 0 where there are none or warnings only.
@@ -143,7 +143,9 @@ def labels(
     out: Path,
     workers: int | None,
 ) -> None:
-    """Make a label list: a line `id c c …` per image, classes 0-based.
+    """Make a label list of a split.
+
+    A line `id c c …` per image, classes 0-based.
 
     From --labels, --root or --instances; from none of them, it is the list that WSSS-BED
     publishes, downloaded at a fixed commit and checked.

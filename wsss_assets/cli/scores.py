@@ -78,7 +78,9 @@ def evaluate(
     workers: int | None,
     json_target: Path | None,
 ) -> None:
-    """Score label maps: mIoU, IoU per class, precision, recall, error rates.
+    """Score label maps against ground truth.
+
+    Gives mIoU and, per class, IoU, precision, recall, FP and FN rates.
 
     Without --ids or --labels every mask of the ground truth counts. Evaluators disagree on
     predictions of 255; where there are some, choose with --ignored or imitate one with --as.
