@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import doctest
+import importlib
+import pkgutil
 import re
 import shlex
 from pathlib import Path
@@ -10,6 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
+import wsss_assets
 from wsss_assets.cli import main
 from wsss_assets.devkit.instances import RULES
 from wsss_assets.evaluation.dialects import DIALECTS
@@ -99,3 +103,13 @@ def test_the_architecture_names_every_package() -> None:
     for path in sorted((ROOT / "wsss_assets").iterdir()):
         if path.suffix in {"", ".py"} and not path.name.startswith("__"):
             assert path.stem in page, path.name
+
+
+def test_examples_in_docstrings_run() -> None:
+    tried = 0
+    for found in pkgutil.walk_packages(wsss_assets.__path__, "wsss_assets."):
+        if found.name != "wsss_assets.__main__":
+            outcome = doctest.testmod(importlib.import_module(found.name))
+            assert outcome.failed == 0, found.name
+            tried += outcome.attempted
+    assert tried >= 5
