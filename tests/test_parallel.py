@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wsss_assets.parallel import default_workers, ordered_map
+from wsss_assets.parallel import default_workers, map_with_progress, ordered_map
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 class Source:
@@ -155,3 +155,20 @@ def test_default_is_one_thread_per_core_this_process_may_use() -> None:
     assert 1 <= default_workers() <= (os.cpu_count() or 1)
     if hasattr(os, "sched_getaffinity"):
         assert default_workers() == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize("workers", [None, 1, 3])
+def test_progress_wraps_the_results_with_their_number(workers: int | None) -> None:
+    seen: list[tuple[int, list[str]]] = []
+
+    def progress(items: Iterable[str], length: int) -> Iterator[str]:
+        taken: list[str] = []
+        seen.append((length, taken))
+        for item in items:
+            taken.append(item)
+            yield item
+
+    results = map_with_progress(str, range(5), workers, progress)
+    assert list(results) == ["0", "1", "2", "3", "4"]
+    assert seen == [(5, ["0", "1", "2", "3", "4"])]
+    assert list(map_with_progress(str, range(5), workers, None)) == ["0", "1", "2", "3", "4"]

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from concurrent.futures import Future
 
-__all__ = ["Progress", "default_workers", "ordered_map"]
+__all__ = ["Progress", "default_workers", "map_with_progress", "ordered_map"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -25,6 +25,24 @@ def default_workers() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def map_with_progress(
+    function: Callable[[Item], Result],
+    items: Collection[Item],
+    workers: int | None,
+    progress: Progress | None,
+) -> Iterable[Result]:
+    """`ordered_map` with the threads and the bar that a caller asked for.
+
+    Args:
+        function: what to do with an item.
+        items: what to do it with.
+        workers: threads; None: one per core.
+        progress: shows how far it is; None: nothing does.
+    """
+    results = ordered_map(function, items, default_workers() if workers is None else workers)
+    return results if progress is None else progress(results, len(items))
 
 
 def ordered_map(

@@ -14,12 +14,12 @@ from wsss_assets.devkit.image_labels import (
     read_label_list,
 )
 from wsss_assets.errors import DataError, MissingFileError
-from wsss_assets.parallel import default_workers, ordered_map
+from wsss_assets.parallel import map_with_progress
 from wsss_assets.storage.files import list_files
 from wsss_assets.storage.images import check_label_header, image_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from wsss_assets.benchmarks import Benchmark, Split
@@ -108,7 +108,7 @@ def examine(
     """
     if not root.is_dir():
         raise MissingFileError(f"no folder {root}", found="a file" if root.exists() else None)
-    examination = _Examination(root, benchmark, quick, workers or default_workers(), progress)
+    examination = _Examination(root, benchmark, quick, workers, progress)
     if examination.finds_any_part():
         examination.look_at_splits()
         examination.look_at_photos()
@@ -126,7 +126,7 @@ class _Examination:
         root: Path,
         benchmark: Benchmark,
         quick: bool,
-        workers: int,
+        workers: int | None,
         progress: Progress | None,
     ) -> None:
         self.root = root
@@ -254,8 +254,7 @@ class _Examination:
         def look(item: tuple[str, Path]) -> MaskFacts:
             return _look_at_mask(*item, self.photos.get(item[0]), self.benchmark, self.quick)
 
-        results: Iterable[MaskFacts] = ordered_map(look, files.items(), self.workers)
-        facts = list(self.progress(results, len(files)) if self.progress else results)
+        facts = list(map_with_progress(look, files.items(), self.workers, self.progress))
         self.mask_classes[folder] = {
             one.image_id: one.classes for one in facts if one.classes is not None
         }

@@ -8,7 +8,7 @@ XML annotations differ on 818 of 10,582 images, so a source is always named.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from xml.etree import ElementTree
@@ -22,7 +22,7 @@ from wsss_assets.errors import (
     MissingFileError,
     UsageError,
 )
-from wsss_assets.parallel import default_workers, ordered_map
+from wsss_assets.parallel import map_with_progress
 from wsss_assets.storage.fetch import cache_folder, fetch_file
 from wsss_assets.storage.files import list_files, write_atomically
 from wsss_assets.storage.images import read_label
@@ -204,8 +204,7 @@ def labels_from_devkit(
             return label_classes(folder / f"{image_id}.png", benchmark)
         return _xml_classes(folder / f"{image_id}.xml", benchmark)
 
-    results: Iterable[Classes] = ordered_map(read, ids, workers or default_workers())
-    entries = dict(zip(ids, progress(results, len(ids)) if progress else results, strict=True))
+    entries = dict(zip(ids, map_with_progress(read, ids, workers, progress), strict=True))
     text = f"masks of {folder.name}" if source == "masks" else "XML annotations"
     return ImageLabels(entries, text)
 

@@ -24,7 +24,7 @@ from wsss_assets.errors import (
     MissingFileError,
     UnknownNameError,
 )
-from wsss_assets.parallel import default_workers, ordered_map
+from wsss_assets.parallel import map_with_progress
 from wsss_assets.storage.images import write_label
 from wsss_assets.storage.stamps import claim_folder
 
@@ -294,8 +294,7 @@ def write_ground_truth(
         write_label(path, label, len(BENCHMARK.label_names))
         return True
 
-    results: Iterable[bool] = ordered_map(write, drawn, workers or default_workers())
-    written = sum(progress(results, len(drawn)) if progress else results)
+    written = sum(map_with_progress(write, drawn, workers, progress))
     return GroundTruthSummary(
         chosen.name, written, len(drawn) - written, len(pictures) - len(drawn)
     )

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from wsss_assets.benchmarks import Benchmark, get_benchmark
 from wsss_assets.errors import NotSweepableError, SizeMismatchError, UsageError
 from wsss_assets.evaluation.confusion import check_counts, count_runs, label_digest, run_ends
-from wsss_assets.parallel import default_workers, ordered_map
+from wsss_assets.parallel import map_with_progress
 from wsss_assets.storage.maps import LabelFolder, open_activations, open_saliency
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -131,16 +131,13 @@ class AlignedImages:
         function: Callable[[AlignedImage], Result],
         workers: int | None,
         progress: Progress | None,
-    ) -> Iterator[Result]:
+    ) -> Iterable[Result]:
         """`function` of each image, in the order of the list."""
 
         def work(image_id: str) -> Result:
             return function(self.read(image_id))
 
-        results: Any = ordered_map(
-            work, self.labels, default_workers() if workers is None else workers
-        )
-        yield from progress(results, len(self.labels)) if progress else results
+        return map_with_progress(work, self.labels, workers, progress)
 
 
 def check_sweepable(recipe: Recipe) -> None:

@@ -19,7 +19,7 @@ from wsss_assets.evaluation.confusion import (
 )
 from wsss_assets.evaluation.dialects import Dialect, Policy, get_dialect
 from wsss_assets.evaluation.scores import Scores, check_policy, score
-from wsss_assets.parallel import default_workers, ordered_map
+from wsss_assets.parallel import map_with_progress
 from wsss_assets.storage.maps import LabelFolder
 
 if TYPE_CHECKING:
@@ -218,8 +218,7 @@ def evaluate(
         )
     counter = _Counter(guesses, truths, len(evaluator.benchmark.classes))
     present = [image_id for image_id in wanted if image_id in guesses]
-    results = ordered_map(counter, present, default_workers() if workers is None else workers)
-    for confusion, digest in progress(results, len(present)) if progress else results:
+    for confusion, digest in map_with_progress(counter, present, workers, progress):
         evaluator.add_counts(confusion, 1, digest)
     return evaluator.compute(split=split, missing=missing)
 

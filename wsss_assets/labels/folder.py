@@ -11,7 +11,7 @@ from wsss_assets.benchmarks import Benchmark, get_benchmark
 from wsss_assets.errors import DataError, UsageError
 from wsss_assets.labels.make import make_label
 from wsss_assets.labels.recipes import Recipe, get_recipe
-from wsss_assets.parallel import default_workers, ordered_map
+from wsss_assets.parallel import map_with_progress
 from wsss_assets.storage.images import write_label
 from wsss_assets.storage.maps import (
     ActivationFolder,
@@ -98,9 +98,8 @@ def pseudo_label(
         benchmark,
     )
     claim_folder(Path(out), maker.stamp())
-    outcomes = ordered_map(maker, labels, default_workers() if workers is None else workers)
     written, kept, failed = 0, 0, {}
-    for outcome in progress(outcomes, len(labels)) if progress else outcomes:
+    for outcome in map_with_progress(maker, labels, workers, progress):
         written += outcome.written
         kept += outcome.kept
         if outcome.error is not None:

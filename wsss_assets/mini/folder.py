@@ -15,7 +15,7 @@ from wsss_assets.mini.maps import (
     draw_saliency,
 )
 from wsss_assets.mini.scenes import draw_scene, image_name
-from wsss_assets.parallel import default_workers, ordered_map
+from wsss_assets.parallel import map_with_progress
 from wsss_assets.storage.files import write_atomically
 from wsss_assets.storage.images import (
     write_label,
@@ -25,8 +25,10 @@ from wsss_assets.storage.images import (
 from wsss_assets.storage.stamps import claim_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
+
+    from wsss_assets.parallel import Progress
 
 __all__ = ["DRAWING", "NOTICE", "Drawn", "write_mini"]
 
@@ -46,7 +48,7 @@ def write_mini(
     saliency: Sequence[str] = tuple(SALIENCY_MODELS),
     methods: Sequence[str] = tuple(ACTIVATION_METHODS),
     workers: int | None = None,
-    progress: Callable[[Iterable[Drawn], int], Iterable[Drawn]] | None = None,
+    progress: Progress | None = None,
 ) -> list[Drawn]:
     """Draw the first `images` scenes and their maps below `root`.
 
@@ -90,8 +92,7 @@ def write_mini(
     _check_names("simulated activation method", methods, ACTIVATION_METHODS)
     _claim(root, seed)
     draw = partial(_draw, root, seed, tuple(saliency), tuple(methods))
-    drawn: Iterable[Drawn] = ordered_map(draw, range(images), workers or default_workers())
-    done = list(drawn if progress is None else progress(drawn, images))
+    done = list(map_with_progress(draw, range(images), workers, progress))
     lists = root / "ImageSets" / "Segmentation"
     write_atomically(lists / "train.txt", "".join(f"{image_id}\n" for image_id, _ in done))
     write_atomically(
