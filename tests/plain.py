@@ -107,8 +107,8 @@ class Saliency:
     def read(self, image_id: str) -> UInt8:
         return self.maps[image_id]
 
-    def modified(self, image_id: str) -> float:  # noqa: ARG002 (the protocol has it)
-        return 0.0
+    def version(self, image_id: str) -> str:  # noqa: ARG002 (the protocol has it)
+        return ""
 
 
 class Activations:
@@ -120,8 +120,8 @@ class Activations:
     def read(self, image_id: str, classes: Sequence[int]) -> Maps:
         return {index: self.maps[image_id][index] for index in classes}
 
-    def modified(self, image_id: str, classes: Sequence[int]) -> float:  # noqa: ARG002
-        return 0.0
+    def version(self, image_id: str, classes: Sequence[int]) -> str:  # noqa: ARG002
+        return ""
 
 
 # Label rules

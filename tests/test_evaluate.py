@@ -314,7 +314,8 @@ def test_a_predicted_255_needs_a_policy_or_a_dialect(images: Set) -> None:
     with pytest.raises(IgnoredPixelsError):
         images.run(ignored=None)
     assert images.run(ignored=None, dialect="eps").ignored == "drop"
-    assert images.run(ignored="background", dialect="eps").ignored == "background"
+    with pytest.raises(UsageError, match="not background"):
+        images.run(ignored="background", dialect="eps")
 
 
 # Evaluator

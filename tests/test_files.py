@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from wsss_assets.errors import MissingFileError
 from wsss_assets.storage.files import (
+    _host,
     list_files,
     remove_leftovers,
     replaced,
@@ -189,7 +190,7 @@ def dead_pid() -> int:
 
 @pytest.mark.skipif(os.name != "posix", reason="whether a process runs is asked on POSIX only")
 def test_leftovers_of_dead_processes_are_removed(tmp_path: Path) -> None:
-    touch(tmp_path, f".a.png.{dead_pid()}.tmp", "a.png", f"b.{dead_pid()}.tmp")
+    touch(tmp_path, f".a.png.{_host()}.{dead_pid()}.tmp", "a.png", f"b.{dead_pid()}.tmp")
     remove_leftovers(tmp_path)
     assert len(names(tmp_path)) == 2
     assert not any(name.startswith(".") for name in names(tmp_path))
@@ -197,9 +198,9 @@ def test_leftovers_of_dead_processes_are_removed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pid", [os.getpid(), os.getppid(), 1])
 def test_leftovers_of_running_processes_are_kept(tmp_path: Path, pid: int) -> None:
-    touch(tmp_path, f".a.png.{pid}.tmp")
+    touch(tmp_path, f".a.png.{_host()}.{pid}.tmp")
     remove_leftovers(tmp_path)
-    assert names(tmp_path) == [f".a.png.{pid}.tmp"]
+    assert names(tmp_path) == [f".a.png.{_host()}.{pid}.tmp"]
 
 
 def test_other_hidden_files_are_kept(tmp_path: Path) -> None:
@@ -210,7 +211,7 @@ def test_other_hidden_files_are_kept(tmp_path: Path) -> None:
 
 
 def test_numbers_that_can_be_no_process_do_no_harm(tmp_path: Path) -> None:
-    touch(tmp_path, f".a.png.{10**30}.tmp")
+    touch(tmp_path, f".a.png.{_host()}.{10**30}.tmp")
     remove_leftovers(tmp_path)
 
 

@@ -35,8 +35,8 @@ class Source:
     def read(self, image_id: str, classes: Sequence[int] = ()) -> dict[int, UInt8]:
         return {index: values(index) for index in classes} if image_id else {}
 
-    def modified(self, image_id: str, classes: Sequence[int] = ()) -> float:
-        return float(len(image_id) + len(classes))
+    def version(self, image_id: str, classes: Sequence[int] = ()) -> str:
+        return f"{image_id} {classes}"
 
 
 def test_saliency_maps_by_image_id(tmp_path: Path) -> None:
@@ -89,13 +89,13 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     where = str(tmp_path)
     with pytest.raises(MissingFileError) as caught:
         SaliencyFolder(tmp_path).read("a")
-    assert str(caught.value) == f"no saliency map a.png in {where}"
+    assert str(caught.value) == f"no saliency map a in {where}; found 1 files, e.g. a_0.png"
     with pytest.raises(MissingFileError) as caught:
         ActivationFolder(tmp_path).read("a", (0, 4))
-    assert str(caught.value) == f"no activation map a_4.png in {where}"
+    assert str(caught.value) == f"no activation map a_4 in {where}; found 1 files, e.g. a_0.png"
     with pytest.raises(MissingFileError) as caught:
         LabelFolder(tmp_path).read("b")
-    assert str(caught.value) == f"no label map b.png in {where}"
+    assert str(caught.value) == f"no label map b in {where}; found 1 files, e.g. a_0.png"
 
 
 @pytest.mark.parametrize("kind", [SaliencyFolder, ActivationFolder, LabelFolder])
@@ -126,26 +126,30 @@ def test_a_file_removed_since_the_listing_is_missing(tmp_path: Path) -> None:
         folder.read("a")
 
 
-def test_when_saliency_changed(tmp_path: Path) -> None:
+def test_the_version_of_a_saliency_map_changes_with_it(tmp_path: Path) -> None:
     write_map(tmp_path / "a.png", values(0))
     set_time(tmp_path / "a.png", 1000)
     folder = SaliencyFolder(tmp_path)
-    assert folder.modified("a") == 1000
-    assert folder.modified("b") == 0
+    before = folder.version("a")
+    assert before == SaliencyFolder(tmp_path).version("a") != ""
+    assert folder.version("b") == ""
+    for seconds in (999, 1001):  # older will do: archives keep the times of their files
+        set_time(tmp_path / "a.png", seconds)
+        assert folder.version("a") != before
 
 
-def test_when_activations_changed_is_the_newest_of_the_classes_asked_for(tmp_path: Path) -> None:
+def test_the_version_of_activations_is_of_the_classes_asked_for(tmp_path: Path) -> None:
     for index in range(3):
         write_map(tmp_path / f"a_{index}.png", values(index))
-        set_time(tmp_path / f"a_{index}.png", 1000 + index)
     np.save(tmp_path / "b.npy", np.array({0: values(0)}, dtype=object))
-    set_time(tmp_path / "b.npy", 2000)
     folder = ActivationFolder(tmp_path)
-    assert folder.modified("a", (0, 1)) == 1001
-    assert folder.modified("a", (2, 0)) == 1002
-    assert folder.modified("a", (5,)) == 0
-    assert folder.modified("a", ()) == 0
-    assert folder.modified("b", (0,)) == 2000
+    before = folder.version("a", (0, 1))
+    set_time(tmp_path / "a_2.png", 1000)
+    assert folder.version("a", (0, 1)) == before
+    set_time(tmp_path / "a_1.png", 1000)
+    assert folder.version("a", (0, 1)) != before
+    assert folder.version("a", (5,)) == folder.version("a", ()) == ""
+    assert folder.version("b", (0,)) != ""
 
 
 @pytest.mark.parametrize("form", [str, Path])

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import plain
-from wsss_assets.errors import IgnoredPixelsError, UnknownNameError
+from wsss_assets.errors import IgnoredPixelsError, UnknownNameError, UsageError
 from wsss_assets.evaluation.confusion import confusion_matrix, empty_confusion
 from wsss_assets.evaluation.dialects import DIALECTS, POLICIES, Policy, get_dialect
 from wsss_assets.evaluation.scores import ClassScores, Scores, apply_policy, check_policy, score
@@ -349,12 +349,12 @@ def test_absent_classes_make_the_difference() -> None:
     assert scored([(both, both)], dialect=get_dialect("seam")).classes_in_mean == 4
 
 
-def test_a_policy_of_ones_own_beats_that_of_the_dialect() -> None:
+def test_a_policy_that_is_not_the_dialects_is_refused() -> None:
     truth = np.array([[0, 0, 1, 1]], np.uint8)
     guess = np.array([[0, 255, 1, 255]], np.uint8)
-    mixed = scored([(guess, truth)], dialect=get_dialect("eps"), ignored="miss")
-    assert mixed.ignored == "miss"
-    assert mixed.miou == pytest.approx(0.5)
+    with pytest.raises(UsageError, match="as eps a predicted 255 is drop, not miss"):
+        scored([(guess, truth)], dialect=get_dialect("eps"), ignored="miss")
+    assert scored([(guess, truth)], dialect=get_dialect("eps"), ignored="drop").miou == 1.0
     assert scored([(guess, truth)], dialect=get_dialect("eps")).miou == 1.0
 
 

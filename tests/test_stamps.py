@@ -7,6 +7,7 @@ import pytest
 
 from tests.test_files import dead_pid, names
 from wsss_assets.errors import FolderInUseError
+from wsss_assets.storage.files import _host
 from wsss_assets.storage.stamps import STAMP_NAME, claim_folder, read_stamp
 
 if TYPE_CHECKING:
@@ -75,8 +76,15 @@ def test_other_settings_are_refused_and_named(out: Path) -> None:
 )
 def test_any_difference_is_one(out: Path, other: dict[str, Any]) -> None:
     claim_folder(out, SETTINGS)
+    (out / "a.png").write_text("label")
     with pytest.raises(FolderInUseError, match=r"made with other settings; expected .+; found .+"):
         claim_folder(out, other)
+
+
+def test_a_stamp_alone_is_replaced(out: Path) -> None:
+    claim_folder(out, SETTINGS)
+    claim_folder(out, changed(tau=0.3))
+    assert read_stamp(out) == changed(tau=0.3)
 
 
 def test_files_without_a_stamp_are_not_mixed_with(out: Path) -> None:
@@ -114,7 +122,7 @@ def test_no_stamp(out: Path) -> None:
 
 def test_leftovers_go_when_the_folder_is_claimed_again(out: Path) -> None:
     claim_folder(out, SETTINGS)
-    leftover = f".a.png.{dead_pid()}.tmp"
+    leftover = f".a.png.{_host()}.{dead_pid()}.tmp"
     (out / leftover).touch()
     with pytest.raises(FolderInUseError):
         claim_folder(out, changed(tau=0.3))
@@ -125,6 +133,6 @@ def test_leftovers_go_when_the_folder_is_claimed_again(out: Path) -> None:
 
 def test_a_folder_killed_before_its_stamp_was_whole_can_be_claimed(out: Path) -> None:
     out.mkdir()
-    (out / f".{STAMP_NAME}.{dead_pid()}.tmp").write_text("{")
+    (out / f".{STAMP_NAME}.{_host()}.{dead_pid()}.tmp").write_text("{")
     claim_folder(out, SETTINGS)
     assert names(out) == [STAMP_NAME]

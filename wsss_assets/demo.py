@@ -23,6 +23,7 @@ from wsss_assets.report.contact_sheet import SheetRow, contact_sheet
 from wsss_assets.report.thresholds import curves_svg, provenance
 from wsss_assets.storage.files import write_atomically
 from wsss_assets.storage.images import read_label, read_map, read_photo
+from wsss_assets.storage.stamps import claim_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -104,6 +105,7 @@ def run_demo(
         FolderInUseError: `out` holds something else, or the demo with other settings.
         UsageError: no images.
     """
+    claim_folder(out, {"made_by": "wsss-assets demo", "images": images, "seed": seed})
     data = out / "mini"
     write_mini(data, images, seed, workers=workers, progress=progress)
     demo = _Demo(data, out / "labels", workers)

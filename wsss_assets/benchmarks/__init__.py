@@ -13,12 +13,15 @@ import pkgutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from wsss_assets.errors import ListFormatError, UnknownNameError
+from wsss_assets.errors import ListFormatError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 __all__ = ["Benchmark", "Layout", "Split", "get_benchmark", "list_benchmarks"]
+
+
+_MOST_CLASSES = 254
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,13 @@ class Benchmark:
     synthetic: bool = False
     note: str = ""
 
+    def __post_init__(self) -> None:
+        if len(self.classes) > _MOST_CLASSES:
+            raise UsageError(
+                f"{self.name} has {len(self.classes)} classes",
+                expected=f"at most {_MOST_CLASSES}: label maps are 8-bit, and 255 is taken",
+            )
+
     @property
     def label_names(self) -> tuple[str, ...]:
         """Names by label value: `background`, then the classes."""
@@ -94,7 +104,7 @@ class Benchmark:
             labels: 0-based classes by image id.
 
         Raises:
-            ListFormatError: with the first such image.
+            ListFormatError: naming the first such image.
         """
         known = range(len(self.classes))
         for image_id, classes in labels.items():

@@ -24,10 +24,12 @@ Exit status:
   3  the data given cannot be used
   4  the network failed, or a download is not what was promised
   5  an optional package is missing
+  6  a file cannot be read or written: disk full, no permission, a folder that is a file
   130  stopped with Ctrl-C; the same command goes on where it stopped
 """
 
 
+_UNWRITABLE = 6
 _STOPPED = 130  # what shells report of a process that Ctrl-C ended
 
 
@@ -42,6 +44,13 @@ class _Group(click.Group):
                 raise
             click.echo(f"wsss-assets: {error}", err=True)
             sys.exit(error.exit_code)
+        except BrokenPipeError:
+            raise  # click ends quietly
+        except OSError as error:
+            if ctx.params.get("debug"):
+                raise
+            click.echo(f"wsss-assets: {error}", err=True)
+            sys.exit(_UNWRITABLE)
         except KeyboardInterrupt:
             if ctx.params.get("debug"):
                 raise

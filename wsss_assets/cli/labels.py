@@ -68,7 +68,7 @@ def pseudo_label(
     del split  # it only said which list to fetch
     from wsss_assets.labels import folder
 
-    announce(recipe, labels)
+    announce(recipe, labels, saliency)
     summary = folder.pseudo_label(
         labels,
         activation,

@@ -141,8 +141,10 @@ def recipe_options(command: Callable[..., object]) -> Callable[..., object]:
     )
 
 
-def announce(recipe: Recipe, labels: ImageLabels) -> None:
+def announce(recipe: Recipe, labels: ImageLabels, saliency: Path | None) -> None:
     """Say on standard error what will be done with what."""
+    if saliency is not None and not recipe.uses_saliency:
+        click.echo(f"this recipe uses no saliency: {saliency} is not read", err=True)
     click.echo(f"{recipe.describe()}; {len(labels)} images, from: {labels.source}", err=True)
 
 

@@ -21,11 +21,14 @@ from wsss_assets.cli.options import (
     write_json,
     write_text,
 )
-from wsss_assets.errors import UsageError
+from wsss_assets.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from wsss_assets.devkit.image_labels import ImageLabels
     from wsss_assets.evaluation.scores import Scores
@@ -50,7 +53,11 @@ _truth_option = click.option(
 @_truth_option
 @click.option("--ids", type=FILE, help="Which images: a list; - for standard input.")
 @click.option("--labels", type=FILE, help="Which images: a label list `id c c …`.")
-@click.option("--split", metavar="NAME", help="Name of the split, said with the numbers.")
+@click.option(
+    "--split",
+    metavar="NAME",
+    help="train, train_aug or val; without --ids or --labels, WSSS-BED's list of it is fetched.",
+)
 @benchmark_option
 @_ignored_option
 @click.option(
@@ -82,7 +89,7 @@ def evaluate(
 
     Gives mIoU and, per class, IoU, precision, recall, FP and FN rates.
 
-    Without --ids or --labels every mask of the ground truth counts. Evaluators disagree on
+    Without --ids, --labels or --split every mask of the ground truth counts. Evaluators disagree on
     predictions of 255; where there are some, choose with --ignored or imitate one with --as.
     Exit status 1 where images were passed over.
 
@@ -92,19 +99,27 @@ def evaluate(
         --ground-truth VOCdevkit/VOC2012/SegmentationClass --ignored miss
     """
     from wsss_assets.benchmarks import get_benchmark
-    from wsss_assets.devkit.image_labels import read_ids
+    from wsss_assets.devkit.image_labels import fetch_label_list, read_ids
     from wsss_assets.evaluation import evaluate as scoring
 
     if ids is not None and labels is not None:
         raise UsageError("--ids and --labels both say which images", expected="one of them")
     known = get_benchmark(benchmark)
-    if split is not None:
-        known.split(split)
     listed = ids or labels
+    wanted: Collection[str] | None = None if listed is None else read_ids(listed)
+    if split is not None:
+        whole = known.split(split).images
+        wanted = fetch_label_list(known, split) if wanted is None else wanted
+        if whole is not None and len(wanted) > whole:
+            raise UsageError(
+                f"the list is not {known.name} {split}",
+                expected=f"at most {whole} images",
+                found=f"{len(wanted)}",
+            )
     scores = scoring.evaluate(
         predictions,
         ground_truth,
-        ids=None if listed is None else read_ids(listed),
+        ids=wanted,
         benchmark=known,
         split=split,
         ignored=ignored,
@@ -158,33 +173,46 @@ def sweep(
     from wsss_assets.evaluation.sweep import sweep as sweep_tau
     from wsss_assets.report import thresholds
 
+    dashes = [str(target) for target in (plot, json_target)].count("-")
+    if dashes > 1:
+        raise UsageError("--plot and --json cannot both go to standard output")
+    quiet = dashes > 0
     require_policy(ignored, needed=recipe.ignore)
-    announce(recipe, labels)
+    announce(recipe, labels, options["saliency"])
     options |= {"recipe": recipe, "progress": progress_bar("images")}
     if surface:
         planes = sweep_surface(labels, activation, ground_truth, **options)
         best = planes.surface(ignored)
-        result, picture = planes.to_dict(ignored), thresholds.surface_svg(planes, best)
-        said = thresholds.provenance(planes, best.ignored)
-    else:
-        swept = sweep_tau(labels, activation, ground_truth, **options)
-        curve = swept.curve(ignored)
-        result, picture = swept.to_dict(ignored), thresholds.sweep_svg(swept, curve)
-        said = thresholds.provenance(swept, curve.ignored)
-    if plot is not None:
-        write_text(plot, picture)
-    if json_target is not None:
-        write_json(json_target, result)
-    if str(json_target) == "-":
+        _require_score(best.miou)
+        if plot is not None:
+            write_text(plot, thresholds.surface_svg(planes, best))
+        if json_target is not None:
+            write_json(json_target, planes.to_dict(ignored))
+        if not quiet:
+            _print_surface(best)
+            click.echo(thresholds.provenance(planes, best.ignored))
         return
-    if surface:
-        _print_surface(best)
-    else:
+    swept = sweep_tau(labels, activation, ground_truth, **options)
+    curve = swept.curve(ignored)
+    _require_score(curve.miou)
+    if plot is not None:
+        write_text(plot, thresholds.sweep_svg(swept, curve))
+    if json_target is not None:
+        write_json(json_target, swept.to_dict(ignored))
+    if not quiet:
         _print_curve(swept, curve)
-    click.echo(said)
+        click.echo(thresholds.provenance(swept, curve.ignored))
 
 
 COMMANDS = (evaluate, sweep)
+
+
+def _require_score(miou: NDArray[np.float64]) -> None:
+    if not (miou == miou).any():  # NaN throughout
+        raise DataError(
+            "no class occurs in the ground truth or the labels, so there is no score",
+            found="255 in every pixel of the ground truth",
+        )
 
 
 def _print_scores(scores: Scores) -> None:

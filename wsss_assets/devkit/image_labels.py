@@ -295,11 +295,23 @@ def resolve_labels(
     if masks is not None and root is None:
         raise UsageError("a folder of masks needs the devkit's root, for the list of images")
     if labels is not None:
-        return read_label_list(labels, benchmark)
+        listed = read_label_list(labels, benchmark)
+        if not any(listed.values()):
+            raise ListFormatError(
+                f"the {listed.source} names {len(listed)} images and no class",
+                expected="lines `id c c …`, classes 0-based",
+                hint="a list of ids alone is not enough: is there one called …_cls.txt beside it? "
+                "'wsss-assets labels' makes one",
+            )
+        return listed
     if instances is not None:
         return labels_from_instances(instances, benchmark, split)
     if split is None:
-        raise UsageError("which split?", expected=f"one of {', '.join(benchmark.splits)}")
+        raise UsageError(
+            "which split?",
+            expected=f"one of {', '.join(benchmark.splits)}",
+            hint="name it with --split, or a list of your own with --labels FILE",
+        )
     if root is not None:
         return labels_from_devkit(
             root, benchmark, split, source, masks=masks, workers=workers, progress=progress

@@ -92,6 +92,6 @@ def get_dialect(name: str) -> Dialect:
     Raises:
         UnknownNameError: there is none.
     """
-    if name not in DIALECTS:
+    if name.lower() not in DIALECTS:
         raise UnknownNameError("evaluator", name, DIALECTS)
-    return DIALECTS[name]
+    return DIALECTS[name.lower()]

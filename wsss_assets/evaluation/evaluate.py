@@ -208,6 +208,8 @@ def evaluate(
             )
         _update_in_order(evaluator, predictions, ground_truth)
         return evaluator.compute(split=split)
+    if isinstance(ids, str):
+        raise UsageError("ids is one text", expected="several image ids", hint=f"ids=[{ids!r}]")
     wanted = _unique(truths if ids is None else ids)
     missing = tuple(image_id for image_id in wanted if image_id not in guesses)
     if missing and not skip_missing:

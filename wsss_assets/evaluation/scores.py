@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from wsss_assets.errors import IgnoredPixelsError, UnknownNameError
+from wsss_assets.errors import IgnoredPixelsError, UnknownNameError, UsageError
 from wsss_assets.evaluation.dialects import DIALECTS, POLICIES, Dialect, Policy
 
 if TYPE_CHECKING:
@@ -128,8 +128,14 @@ def score(
 
     Raises:
         IgnoredPixelsError: 255 was predicted and there is no policy.
+        UsageError: the policy is not the dialect's.
     """
     policy = ignored or dialect.ignored
+    if dialect.ignored not in {None, policy}:
+        raise UsageError(
+            f"as {dialect.name} a predicted 255 is {dialect.ignored}, not {policy}",
+            hint="leave out one of the two (--as or --ignored)",
+        )
     ignored_pixels = int(confusion[:, -1].sum())
     if policy is None and ignored_pixels:
         raise _ambiguous(confusion, ignored_pixels)
@@ -143,7 +149,7 @@ def score(
     return Scores(
         miou=_mean(ious),
         classes_in_mean=int(np.count_nonzero(~np.isnan(ious))),
-        pixel_accuracy=_mean(_ratio(hit.sum(keepdims=True), true.sum(keepdims=True))),
+        pixel_accuracy=float(hit.sum() / true.sum()) if true.any() else None,
         precision=_mean(precision),
         recall=_mean(recall),
         fp_rate=_mean(fp_rates[first:]),

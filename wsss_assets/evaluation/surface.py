@@ -236,7 +236,11 @@ def sweep_surface(
     """
     recipe = get_recipe() if recipe is None else recipe
     check_sweepable(recipe)
-    if (recipe.override_above, recipe.ignore_saliency) != (None, None) or not recipe.uses_saliency:
+    if not recipe.uses_saliency:
+        raise NotSweepableError(
+            f"recipe {recipe.name} has no surface: it uses no saliency", hint="sweep its tau alone"
+        )
+    if (recipe.override_above, recipe.ignore_saliency) != (None, None):
         raise NotSweepableError(
             f"recipe {recipe.name} has no surface: its saliency threshold does not decide alone "
             "what may be foreground or ignored",

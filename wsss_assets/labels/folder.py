@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from wsss_assets.benchmarks import Benchmark, get_benchmark
 from wsss_assets.errors import DataError, UsageError
-from wsss_assets.labels.make import make_label
+from wsss_assets.labels.make import RULE_VERSION, make_label
 from wsss_assets.labels.recipes import Recipe, get_recipe
 from wsss_assets.parallel import map_with_progress
 from wsss_assets.storage.images import write_label
@@ -19,6 +20,7 @@ from wsss_assets.storage.maps import (
     open_activations,
     open_saliency,
 )
+from wsss_assets.storage.receipts import Receipts
 from wsss_assets.storage.stamps import claim_folder
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ class Summary:
 
     Attributes:
         written: how many labels were made.
-        kept: how many were there already, newer than the maps they are made from.
+        kept: how many were there already, made from the same maps and classes.
         failed: why an image has no label, by image id.
     """
 
@@ -58,9 +60,9 @@ def pseudo_label(
 ) -> Summary:
     """Make the pseudo-label of every image of a list.
 
-    A label is written whole or not at all, and one that is newer than its maps is kept, so a
-    run that was stopped goes on when it is started again. The folder is stamped with the recipe
-    and the sources; other ones are refused.
+    A label is written whole or not at all, and one that was made from the same maps and classes
+    is kept, so a run that was stopped goes on when it is started again. The folder is stamped
+    with the recipe and the sources; other ones are refused.
 
     Args:
         labels: 0-based classes by image id.
@@ -76,7 +78,7 @@ def pseudo_label(
         What was done. An image whose maps are missing or unusable is listed, not raised.
 
     Raises:
-        UsageError: the recipe needs saliency maps.
+        UsageError: the recipe needs saliency maps, or the list is empty.
         ListFormatError: the list has a class that the benchmark does not have.
         MissingFileError: a folder is missing or empty.
         FolderInUseError: `out` was made with other settings.
@@ -84,6 +86,8 @@ def pseudo_label(
     recipe = get_recipe() if recipe is None else recipe
     benchmark = get_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
     benchmark.check_classes(labels)
+    if not labels:
+        raise UsageError("the label list is empty, so there is no label to make")
     if recipe.uses_saliency and saliency is None:
         raise UsageError(
             f"recipe {recipe.name} needs saliency maps",
@@ -97,13 +101,15 @@ def pseudo_label(
         recipe,
         benchmark,
     )
-    claim_folder(Path(out), maker.stamp())
     written, kept, failed = 0, 0, {}
     for outcome in map_with_progress(maker, labels, workers, progress):
-        written += outcome.written
-        kept += outcome.kept
         if outcome.error is not None:
             failed[outcome.image_id] = outcome.error
+        elif outcome.written:
+            written += 1
+        else:
+            kept += 1
+    maker.receipts.sort()
     return Summary(written, kept, failed)
 
 
@@ -111,51 +117,63 @@ def pseudo_label(
 class _Outcome:
     image_id: str
     written: bool = False
-    kept: bool = False
     error: str | None = None
 
 
-@dataclass(frozen=True)
 class _Maker:
     """Makes the label of one image."""
 
-    labels: Mapping[str, Sequence[int]]
-    saliency: SaliencySource | None
-    activation: ActivationSource
-    out: Path
-    recipe: Recipe
-    benchmark: Benchmark
-
-    def stamp(self) -> dict[str, object]:
-        return {
-            "made_by": "wsss-assets pseudo-label",
-            "benchmark": self.benchmark.name,
-            "recipe": self.recipe.settings(),
-            "saliency": None if self.saliency is None else _place(self.saliency, self.out),
-            "activation": _place(self.activation, self.out),
-        }
+    def __init__(
+        self,
+        labels: Mapping[str, Sequence[int]],
+        saliency: SaliencySource | None,
+        activation: ActivationSource,
+        out: Path,
+        recipe: Recipe,
+        benchmark: Benchmark,
+    ) -> None:
+        self.labels = labels
+        self.saliency = saliency
+        self.activation = activation
+        self.out = out
+        self.recipe = recipe
+        self.colours = len(benchmark.label_names)
+        claim_folder(
+            out,
+            {
+                "made_by": "wsss-assets pseudo-label",
+                "rule_version": RULE_VERSION,
+                "benchmark": benchmark.name,
+                "recipe": recipe.settings(),
+                "saliency": None if saliency is None else _place(saliency, out),
+                "activation": _place(activation, out),
+            },
+        )
+        self.receipts = Receipts(out)
 
     def __call__(self, image_id: str) -> _Outcome:
         path = self.out / f"{image_id}.png"
+        made_from = self._made_from(image_id)
+        if path.exists() and self.receipts.has(image_id, made_from):
+            return _Outcome(image_id)
         try:
-            if self._is_current(path, image_id):
-                return _Outcome(image_id, kept=True)
             saliency = None if self.saliency is None else self.saliency.read(image_id)
             maps = self.activation.read(image_id, self.labels[image_id])
             label = make_label(saliency, maps, self.recipe)
         except DataError as error:
             kept = " (an older label stays in place)" if path.exists() else ""
             return _Outcome(image_id, error=f"{error}{kept}")
-        write_label(path, label, len(self.benchmark.label_names))
+        write_label(path, label, self.colours)
+        self.receipts.add(image_id, made_from)
         return _Outcome(image_id, written=True)
 
-    def _is_current(self, path: Path, image_id: str) -> bool:
-        if not path.exists():
-            return False
-        newest = self.activation.modified(image_id, self.labels[image_id])
+    def _made_from(self, image_id: str) -> str:
+        """Classes and maps of the image, in short."""
+        classes = sorted(self.labels[image_id])
+        parts = [f"classes {classes}", self.activation.version(image_id, classes)]
         if self.saliency is not None:
-            newest = max(newest, self.saliency.modified(image_id))
-        return path.stat().st_mtime >= newest
+            parts.append(self.saliency.version(image_id))
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _place(source: object, out: Path) -> str:

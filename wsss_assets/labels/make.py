@@ -8,6 +8,7 @@ map (`normalize`) run through the same lines on float32 scores and float32 table
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -18,14 +19,25 @@ from numpy.typing import NDArray
 from wsss_assets.errors import DataError, SizeMismatchError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from wsss_assets.labels.recipes import Recipe
 
-__all__ = ["IGNORE", "ByteRule", "byte_rule", "lowest_winners", "make_label", "strongest"]
+__all__ = [
+    "IGNORE",
+    "RULE_VERSION",
+    "ByteRule",
+    "byte_rule",
+    "lowest_winners",
+    "make_label",
+    "strongest",
+]
 
 IGNORE = 255
 """The ignore label."""
+
+RULE_VERSION = 1
+"""Raised when the same recipe would give other labels than before: old and new must not mix."""
 
 UInt8: TypeAlias = NDArray[np.uint8]
 Float32: TypeAlias = NDArray[np.float32]
@@ -288,7 +300,13 @@ def _common_shape(
             f"recipe {recipe.name} needs a saliency map",
             hint="pass one, or take recipe.changed(saliency=False)",
         )
-    unknown = [index for index in activations if not 0 <= index < IGNORE - 1]
+    if not isinstance(activations, Mapping):
+        raise UsageError("the activations are no mapping", expected="maps by 0-based class index")
+    unknown = [
+        index
+        for index in activations
+        if not (isinstance(index, int | np.integer)) or not 0 <= index < IGNORE - 1
+    ]
     if unknown:
         raise UsageError(
             f"{unknown[0]} is no class index", expected=f"0-based classes, 0..{IGNORE - 2}"

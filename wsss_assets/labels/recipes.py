@@ -256,6 +256,12 @@ def get_recipe(name: str | None = None, *, method: str | None = None) -> Recipe:
     """
     if method is None:
         name = name or WSSS_BED.name
+        if name in METHODS and name not in RECIPES:
+            raise UsageError(
+                f"{name} is a method, not a recipe",
+                hint=f"--method {name} (in Python: get_recipe(method={name!r})) is recipe "
+                f"{WSSS_BED.name} with the settings for its maps",
+            )
         if name not in RECIPES:
             raise UnknownNameError("recipe", name, RECIPES)
         return RECIPES[name]

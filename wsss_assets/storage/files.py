@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import socket
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,9 +34,13 @@ def replaced(path: Path) -> Iterator[Path]:
     A reader sees the old file or the new one, never a part; after an exception the old one
     stays and the temporary file is gone. The parent folder is made if need be.
     """
+    if path.exists() and not path.is_file():
+        yield path  # a device or pipe, such as /dev/stdout: written to, never replaced
+        return
+    path = path.resolve() if path.is_symlink() else path
     if not path.parent.is_dir():
         path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
+    temporary = path.with_name(f".{path.name}.{_host()}.{os.getpid()}{_TEMPORARY}")
     try:
         yield temporary
         temporary.replace(path)
@@ -56,7 +62,7 @@ def is_leftover(path: Path) -> bool:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove, at any depth, temporary files of processes of this machine that were killed."""
-    for path in folder.rglob(f".*{_TEMPORARY}"):
+    for path in folder.rglob(f".*.{_host()}.*{_TEMPORARY}"):
         pid = path.name.removesuffix(_TEMPORARY).rpartition(".")[2]
         if pid.isdecimal() and not _is_running(int(pid)):
             path.unlink(missing_ok=True)
@@ -102,6 +108,12 @@ def list_files(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
             hint="name the folder that holds the maps themselves, not one above it",
         )
     return {stem: path for stem, (_, path) in sorted(found.items())}
+
+
+@lru_cache
+def _host() -> str:
+    """This machine's name; folders may be shared with others, whose pids mean nothing here."""
+    return "".join(letter if letter.isalnum() else "-" for letter in socket.gethostname())
 
 
 def _is_running(pid: int) -> bool:

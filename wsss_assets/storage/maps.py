@@ -36,8 +36,8 @@ class SaliencySource(Protocol):
     def read(self, image_id: str) -> UInt8:
         """uint8 (H, W); a `DataError` where it is missing or unusable."""
 
-    def modified(self, image_id: str) -> float:
-        """When it last changed, seconds since 1970; 0 where nothing is known or there."""
+    def version(self, image_id: str) -> str:
+        """A text that changes when the map does; empty where nothing is known or there."""
 
 
 class ActivationSource(Protocol):
@@ -46,8 +46,8 @@ class ActivationSource(Protocol):
     def read(self, image_id: str, classes: Sequence[int]) -> dict[int, UInt8]:
         """uint8 (H, W) by 0-based class; a `DataError` where one is missing or unusable."""
 
-    def modified(self, image_id: str, classes: Sequence[int]) -> float:
-        """When the newest of them changed, seconds since 1970; 0 where nothing is known."""
+    def version(self, image_id: str, classes: Sequence[int]) -> str:
+        """A text that changes when one of them does; empty where nothing is known."""
 
 
 class _Folder:
@@ -66,7 +66,10 @@ class _Folder:
             MissingFileError: it is not there.
         """
         if stem not in self.files:
-            raise MissingFileError(f"no {self.kind} {stem}.png in {self.folder}")
+            raise MissingFileError(
+                f"no {self.kind} {stem} in {self.folder}",
+                found=f"{len(self.files)} files, e.g. {next(iter(self.files.values())).name}",
+            )
         return self.files[stem]
 
 
@@ -82,9 +85,9 @@ class SaliencyFolder(_Folder):
         """uint8 (H, W); see `SaliencySource`."""
         return read_map(self.path(image_id))
 
-    def modified(self, image_id: str) -> float:
+    def version(self, image_id: str) -> str:
         """See `SaliencySource`."""
-        return _newest([self.files.get(image_id)])
+        return _version([self.files.get(image_id)])
 
 
 class ActivationFolder(_Folder):
@@ -102,10 +105,10 @@ class ActivationFolder(_Folder):
             return read_activation_dict(dictionary, classes)
         return {index: read_map(self.path(f"{image_id}_{index}")) for index in classes}
 
-    def modified(self, image_id: str, classes: Sequence[int]) -> float:
+    def version(self, image_id: str, classes: Sequence[int]) -> str:
         """See `ActivationSource`."""
         stems = [image_id, *(f"{image_id}_{index}" for index in classes)]
-        return _newest([self.files.get(stem) for stem in stems])
+        return _version([self.files.get(stem) for stem in stems])
 
 
 class LabelFolder(_Folder):
@@ -136,6 +139,7 @@ def open_activations(source: Path | str | ActivationSource) -> ActivationSource:
     return ActivationFolder(Path(source)) if isinstance(source, str | Path) else source
 
 
-def _newest(paths: Sequence[Path | None]) -> float:
-    times = [path.stat().st_mtime for path in paths if path is not None]
-    return max(times, default=0.0)
+def _version(paths: Sequence[Path | None]) -> str:
+    """Name, size and time of change of each file that is there."""
+    found = [(path.name, path.stat()) for path in paths if path is not None]
+    return " ".join(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in found)

@@ -25,7 +25,7 @@ def claim_folder(folder: Path, settings: Mapping[str, Any]) -> None:
     """Make `folder` ready for a run with these settings.
 
     A new or empty folder is stamped with them; one with nothing but temporary files of a killed
-    run counts as empty. In a folder with the same stamp the temporary
+    run, or a stamp alone, counts as empty. In a folder with the same stamp the temporary
     files of killed runs are removed.
 
     Args:
@@ -48,6 +48,8 @@ def claim_folder(folder: Path, settings: Mapping[str, Any]) -> None:
                 done="nothing was written",
                 hint="choose another --out",
             )
+        write_atomically(folder / STAMP_NAME, json.dumps(wanted, indent=2) + "\n")
+    elif found != wanted and all(path.name == STAMP_NAME for path in folder.iterdir()):
         write_atomically(folder / STAMP_NAME, json.dumps(wanted, indent=2) + "\n")
     elif found != wanted:
         raise FolderInUseError(
