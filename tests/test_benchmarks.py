@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from wsss_assets.benchmarks import Benchmark, get_benchmark, list_benchmarks
+from wsss_assets.benchmarks import Benchmark, Layout, get_benchmark, list_benchmarks
 from wsss_assets.benchmarks.coco2014 import CATEGORY_IDS
-from wsss_assets.errors import UnknownNameError
+from wsss_assets.errors import UnknownNameError, UsageError
 from wsss_assets.storage.images import label_palette
 
 
@@ -109,3 +109,11 @@ def test_unknown_names_offer_close_ones() -> None:
         get_benchmark("voc2021")
     with pytest.raises(UnknownNameError, match="train_aug"):
         get_benchmark("voc2012").split("trainaug")
+
+
+def test_more_classes_than_a_label_map_can_hold_are_refused() -> None:
+    layout = Layout(photos={}, masks={})
+    names = tuple(f"class {index}" for index in range(255))
+    assert len(Benchmark("most", "most", names[:254], {}, layout).label_names) == 255
+    with pytest.raises(UsageError, match="255 classes"):
+        Benchmark("more", "more", names, {}, layout)

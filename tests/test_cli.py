@@ -579,3 +579,59 @@ def test_no_command_shows_the_help() -> None:
     assert result.exit_code in {0, 2}
     assert "Usage: " in result.output
     assert "pseudo-label" in result.output
+
+
+def test_a_file_that_cannot_be_written_ends_with_its_own_status(data: Path) -> None:
+    (data / "file").write_text("mine")
+    below = data / "file" / "out"
+    for command in (
+        ["pseudo-label", *options(data, "--method=cam"), f"--out={below}"],
+        ["evaluate", f"--predictions={data / 'truth'}", f"--ground-truth={data / 'truth'}",
+         f"--json={below}"],
+    ):  # fmt: skip
+        result = call(*command)
+        assert result.exit_code == 6, result.output
+        assert len(complaint(result.stderr)) == 1
+    assert (data / "file").read_text() == "mine"
+
+
+def test_one_stream_carries_one_thing(data: Path) -> None:
+    where = [f"--ground-truth={data / 'truth'}", "--ignored=miss", "--method=cam"]
+    both = call("sweep", *options(data, *where), "--plot=-", "--json=-")
+    assert both.exit_code == 2
+    assert "cannot both go to standard output" in both.stderr
+    drawn = call("sweep", *options(data, *where), "--plot=-")
+    assert drawn.exit_code == 0
+    ElementTree.fromstring(drawn.stdout)  # noqa: S314
+
+
+@pytest.mark.parametrize("surface", [[], ["--surface"]])
+def test_ground_truth_of_255_alone_gives_no_score(data: Path, surface: list[str]) -> None:
+    for path in (data / "truth").glob("*.png"):
+        write_label(path, np.full_like(read_label(path), 255), 21)
+    where = [f"--ground-truth={data / 'truth'}", "--ignored=miss", "--method=cam"]
+    result = call("sweep", *options(data, *where), *surface)
+    assert result.exit_code == 3
+    assert "no class occurs" in result.stderr
+
+
+def test_a_list_of_ids_alone_is_no_label_list(data: Path) -> None:
+    maps = [one for one in options(data, "--method=cam") if not one.startswith("--labels")]
+    result = call("pseudo-label", *maps, "--labels=-", f"--out={data / 'out'}", stdin="a\nb\n")
+    assert result.exit_code == 3
+    assert "names 2 images and no class" in result.stderr
+    assert not (data / "out").exists()
+
+
+def test_saliency_that_is_not_used_is_said(data: Path) -> None:
+    result = call("pseudo-label", *options(data, "--method=eps"), f"--out={data / 'out'}")
+    assert result.exit_code in {0, 1}
+    assert "this recipe uses no saliency" in result.stderr
+
+
+def test_the_demo_does_not_mix_with_other_files(tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text("mine")
+    result = call("demo", f"--out={tmp_path}", "--images=1")
+    assert result.exit_code == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+    assert (tmp_path / "results.json").read_text() == "mine"

@@ -4,7 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -19,9 +19,6 @@ from wsss_assets.storage.files import (
     sha256_file,
     write_atomically,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def names(folder: Path) -> list[str]:
@@ -218,3 +215,28 @@ def test_numbers_that_can_be_no_process_do_no_harm(tmp_path: Path) -> None:
 def test_no_leftovers_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
     remove_leftovers(tmp_path / "absent")
     assert names(tmp_path) == []
+
+
+def test_a_device_is_written_to_and_stays_one() -> None:
+    null = Path("/dev/null")
+    if not null.is_char_device():
+        pytest.skip("there is no /dev/null here")
+    write_atomically(null, "gone")
+    assert null.is_char_device()
+
+
+def test_a_link_keeps_pointing_to_what_is_written(tmp_path: Path) -> None:
+    target, link = tmp_path / "deep" / "target.json", tmp_path / "link.json"
+    target.parent.mkdir()
+    target.write_text("old")
+    link.symlink_to(target)
+    write_atomically(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+
+
+def test_leftovers_of_other_machines_are_kept(tmp_path: Path) -> None:
+    name = f".a.png.{_host()}x.{dead_pid()}.tmp"
+    touch(tmp_path, name)
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == [name]

@@ -540,3 +540,48 @@ def test_a_label_is_written_beside_its_place_and_moved_there(maps: Maps) -> None
     assert [path.name[:7] for path in maps.out.glob(".*")] == [".c.png."]
     assert maps.run() == Summary(written=3, kept=2, failed={})
     maps.check(LABELS)
+
+
+def test_labels_of_other_classes_are_made_again(maps: Maps) -> None:
+    first = maps.run()
+    assert first.written == len(LABELS)
+    several = next(image_id for image_id, classes in LABELS.items() if len(classes) > 1)
+    fewer = {**LABELS, several: list(LABELS[several])[:1]}
+    before = times(maps.out)
+    again = maps.run(labels=fewer)
+    assert (again.written, again.kept) == (1, len(LABELS) - 1)
+    after = times(maps.out)
+    assert {name for name in after if after[name] != before[name]} == {f"{several}.png"}
+    back = maps.run()
+    assert (back.written, back.kept) == (1, len(LABELS) - 1)
+
+
+def test_labels_of_maps_with_an_older_time_are_made_again(maps: Maps) -> None:
+    maps.run()
+    changed = next(iter(sorted(maps.saliency.iterdir())))
+    os.utime(changed, (1000, 1000))  # as archives and copies keep it
+    again = maps.run()
+    assert again.written == 1
+
+
+def test_the_whole_folder_is_the_same_for_any_number_of_workers(maps: Maps) -> None:
+    maps.run(workers=1)
+    alone = {path.name: path.read_bytes() for path in maps.out.iterdir()}
+    for path in maps.out.iterdir():
+        path.unlink()
+    maps.run(workers=4)
+    assert {path.name: path.read_bytes() for path in maps.out.iterdir()} == alone
+
+
+def test_a_label_that_cannot_be_made_again_stays_and_is_said_to(maps: Maps) -> None:
+    maps.run()
+    changed = next(iter(sorted(maps.saliency.iterdir())))
+    changed.write_bytes(b"no picture")
+    again = maps.run()
+    assert list(again.failed) == [changed.stem]
+    assert "an older label stays in place" in again.failed[changed.stem]
+
+
+def test_an_empty_list_is_refused(maps: Maps) -> None:
+    with pytest.raises(UsageError, match="empty"):
+        maps.run(labels={})
