@@ -211,3 +211,13 @@ def test_the_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatc
     assert cache_folder() == Path("/big/cache/wsss-assets")
     monkeypatch.setenv("WSSS_ASSETS_CACHE", "/own")
     assert cache_folder() == Path("/own")
+
+
+def test_nobody_else_leads_to_this_machine() -> None:
+    from wsss_assets.storage.fetch import _check_redirect
+
+    _check_redirect("https://example.org/a", "https://example.com/b")
+    _check_redirect("http://127.0.0.1:1/a", "http://localhost:2/b")
+    for inside in ("http://127.0.0.1/b", "https://localhost/b", "http://[::1]/b"):
+        with pytest.raises(FetchError, match="this machine"):
+            _check_redirect("https://example.org/a", inside)

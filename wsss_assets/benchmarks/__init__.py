@@ -53,7 +53,8 @@ class Layout:
         ids: folder of the `<split>.txt` lists; None where ids come from elsewhere.
         annotations: folder of the VOC XML files, or path of the COCO instances file, by split
             name; empty where there are none.
-        help: by any of the paths above, where people get that part and what works without it.
+        help: by any of the paths above, where people get that part and what works without it;
+            `ROOT` stands for the devkit.
     """
 
     photos: Mapping[str, str]
@@ -61,6 +62,15 @@ class Layout:
     ids: str | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
     help: Mapping[str, str] = field(default_factory=dict)
+
+    def advice(self, part: str | None, root: object) -> str:
+        """Where people get a part and what works without it; empty where nothing is known.
+
+        Args:
+            part: one of the paths above.
+            root: the devkit it belongs to, for commands in the advice.
+        """
+        return self.help.get(part or "", "").replace("ROOT", str(root))
 
 
 @dataclass(frozen=True)

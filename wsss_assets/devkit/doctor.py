@@ -144,7 +144,7 @@ class _Examination:
         self.findings.append(Finding(level, what, todo))
 
     def advice(self, part: str | None) -> str:
-        return self.layout.help.get(part or "", "").replace("ROOT", str(self.root))
+        return self.layout.advice(part, self.root)
 
     def finds_any_part(self) -> bool:
         """False, with a finding, where nothing below the root looks like the benchmark."""

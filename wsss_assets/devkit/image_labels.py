@@ -127,7 +127,7 @@ def find_ids_file(root: Path, benchmark: Benchmark, split: Split) -> Path:
     raise MissingFileError(
         f"{root} has no list of the images of {benchmark.name} {split.name}",
         expected=" or ".join(names) if names else "nothing: this benchmark has no such lists",
-        hint=benchmark.layout.help.get(folder or ""),
+        hint=benchmark.layout.advice(folder, root) or None,
     )
 
 
@@ -186,14 +186,17 @@ def labels_from_devkit(
     """
     part = benchmark.split(split)
     layout = benchmark.layout
+    has_xml = layout.ids is not None and split in layout.annotations
     if source == "masks":
         folder = masks or root / layout.masks[split]
-        _expect_folder(folder, "masks", None if masks else layout.help.get(layout.masks[split]))
+        advice = "" if masks else layout.advice(layout.masks[split], root)
+        _expect_folder(folder, "masks", advice, has_xml=has_xml)
     else:
         if layout.ids is None or split not in layout.annotations:
             raise UsageError(f"{benchmark.name} has no XML annotations")
         folder = root / layout.annotations[split]
-        _expect_folder(folder, "XML annotations", layout.help.get(layout.annotations[split]))
+        advice = layout.advice(layout.annotations[split], root)
+        _expect_folder(folder, "XML annotations", advice, has_xml=has_xml)
     if layout.ids is None:
         ids = tuple(list_files(folder, (".png",)))
     else:
@@ -338,10 +341,11 @@ def _classes_of(tokens: list[str], benchmark: Benchmark, where: str) -> Classes:
     return classes
 
 
-def _expect_folder(folder: Path, content: str, advice: str | None) -> None:
+def _expect_folder(folder: Path, content: str, advice: str, *, has_xml: bool) -> None:
     if not folder.is_dir():
-        hint = f"{advice}; no other source is used in its place: {_SOURCES_DIFFER}"
-        raise MissingFileError(f"no folder {folder} of {content}", hint=hint if advice else None)
+        differ = f"; no other source is used in its place: {_SOURCES_DIFFER}" if has_xml else ""
+        hint = f"{advice}{differ}" if advice else None
+        raise MissingFileError(f"no folder {folder} of {content}", hint=hint)
 
 
 class _NoDoctype(ElementTree.TreeBuilder):

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from wsss_assets.benchmarks.mini import BENCHMARK
-from wsss_assets.devkit.image_labels import label_classes
+from wsss_assets.devkit.image_labels import format_label_list, label_classes
 from wsss_assets.errors import UnknownNameError, UsageError
 from wsss_assets.mini.maps import (
     ACTIVATION_METHODS,
@@ -97,7 +97,7 @@ def write_mini(
     write_atomically(lists / "train.txt", "".join(f"{image_id}\n" for image_id, _ in done))
     write_atomically(
         lists / "train_cls.txt",
-        "".join(" ".join([image_id, *map(str, classes)]) + "\n" for image_id, classes in done),
+        format_label_list(dict(done)),
     )
     return done
 

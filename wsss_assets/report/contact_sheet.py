@@ -273,6 +273,8 @@ def _write_caption(
         value: _printable(label_names[value]) if value < len(label_names) else f"class {value - 1}"
         for value in sorted(values - {0, 255})
     }
+    if 255 in values:
+        names[255] = "ignored (255)"
     # Two thirds of the line for the legend at most, the rest for the caption.
     right = _write_legend(draw, names, max(left, right - inner * 2 / 3), right, top)
     caption = _shortened(row.caption, _font(14), right - left - 16)

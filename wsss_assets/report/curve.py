@@ -34,6 +34,8 @@ _DASHES = ("", "8 3", "2 3")
 _STYLE = """
 svg {
   background: #ffffff;
+  max-width: 100%;
+  height: auto;
   font: 13px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
 }
 text { fill: #1c2026 }

@@ -26,6 +26,8 @@ WIDTH, HEIGHT = KEY_LEFT + KEY_WIDTH + 90, TOP + SIDE + 96
 _STYLE = """
 svg {
   background: #ffffff;
+  max-width: 100%;
+  height: auto;
   font: 13px system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif;
 }
 text { fill: #1c2026 }

@@ -218,11 +218,19 @@ class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
         newurl: str,
     ) -> urllib.request.Request | None:
         try:
-            _check_address(newurl)
+            _check_redirect(req.full_url, newurl)
         except FetchError:
             fp.close()
             raise
         return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
+
+
+def _check_redirect(url: str, newurl: str) -> None:
+    _check_address(newurl)
+    hosts = (urllib.parse.urlsplit(one).hostname for one in (url, newurl))
+    here, there = map(_is_this_machine, hosts)
+    if there and not here:
+        raise FetchError(f"{url} leads to {newurl}, an address of this machine")
 
 
 def _check_address(url: str) -> None:
