@@ -301,7 +301,10 @@ def _write_legend(
     for (value, name), width in zip(shown.items(), widths, strict=True):
         red, green, blue = (int(channel) for channel in colours[value])
         draw.rounded_rectangle(
-            (cursor, top + 3, cursor + 12, top + 15), radius=3, fill=(red, green, blue)
+            (cursor, top + 3, cursor + 12, top + 15),
+            radius=3,
+            fill=(red, green, blue),
+            outline=QUIET if value == 255 else None,
         )
         _text(draw, (cursor + 19, top + 1), name, 14, INK)
         cursor += width
