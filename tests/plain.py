@@ -29,6 +29,31 @@ Maps: TypeAlias = dict[int, UInt8]
 Pair: TypeAlias = "tuple[UInt8, UInt8]"
 Tally: TypeAlias = "list[tuple[int, int, int]]"
 
+VOC_COLOURS = [
+    (0, 0, 0),
+    (128, 0, 0),
+    (0, 128, 0),
+    (128, 128, 0),
+    (0, 0, 128),
+    (128, 0, 128),
+    (0, 128, 128),
+    (128, 128, 128),
+    (64, 0, 0),
+    (192, 0, 0),
+    (64, 128, 0),
+    (192, 128, 0),
+    (64, 0, 128),
+    (192, 0, 128),
+    (64, 128, 128),
+    (192, 128, 128),
+    (0, 64, 0),
+    (128, 64, 0),
+    (0, 192, 0),
+    (128, 192, 0),
+    (0, 64, 128),
+]
+"""VOC's first 21 colours, as published."""
+
 POLICIES = ("miss", "background", "drop")
 
 THREE = Benchmark(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
+from tests import plain
 from wsss_assets.errors import ImageFormatError, MissingFileError
 from wsss_assets.storage.images import (
     UInt8,
@@ -34,29 +35,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-VOC_COLOURS = [
-    (0, 0, 0),
-    (128, 0, 0),
-    (0, 128, 0),
-    (128, 128, 0),
-    (0, 0, 128),
-    (128, 0, 128),
-    (0, 128, 128),
-    (128, 128, 128),
-    (64, 0, 0),
-    (192, 0, 0),
-    (64, 128, 0),
-    (192, 128, 0),
-    (64, 0, 128),
-    (192, 0, 128),
-    (64, 128, 128),
-    (192, 128, 128),
-    (0, 64, 0),
-    (128, 64, 0),
-    (0, 192, 0),
-    (128, 192, 0),
-    (0, 64, 128),
-]
 GREY: UInt8 = np.arange(256, dtype=np.uint8).reshape(16, 16)[:, :13].copy()
 LABEL: UInt8 = np.array([[0, 1, 20], [255, 7, 0]], dtype=np.uint8)
 
@@ -362,14 +340,14 @@ def test_a_missing_label_array(tmp_path: Path) -> None:
 
 def test_the_palette_is_that_of_voc() -> None:
     table = np.frombuffer(label_palette(256), np.uint8).reshape(256, 3)
-    assert [tuple(map(int, row)) for row in table[:21]] == VOC_COLOURS
+    assert [tuple(map(int, row)) for row in table[:21]] == plain.VOC_COLOURS
     assert tuple(map(int, table[255])) == (224, 224, 192)  # VOC's own, all 256 being classes
 
 
 @pytest.mark.parametrize("colours", [21, 81])
 def test_colours_beyond_the_classes_are_grey_and_255_is_white(colours: int) -> None:
     table = np.frombuffer(label_palette(colours), np.uint8).reshape(256, 3)
-    assert [tuple(map(int, row)) for row in table[:21]] == VOC_COLOURS
+    assert [tuple(map(int, row)) for row in table[:21]] == plain.VOC_COLOURS
     assert len({tuple(row) for row in table[:colours]}) == colours
     for index in range(colours, 256):
         assert table[index].tolist() == [index] * 3

@@ -35,30 +35,6 @@ LABELS = {"a": [0], "b": [14, 3], "c": [19], "d": [2, 5, 7], "e": []}
 CAM = get_recipe(method="cam")
 STAMP = "wsss-assets.json"
 
-VOC_COLOURS = [
-    (0, 0, 0),
-    (128, 0, 0),
-    (0, 128, 0),
-    (128, 128, 0),
-    (0, 0, 128),
-    (128, 0, 128),
-    (0, 128, 128),
-    (128, 128, 128),
-    (64, 0, 0),
-    (192, 0, 0),
-    (64, 128, 0),
-    (192, 128, 0),
-    (64, 0, 128),
-    (192, 0, 128),
-    (64, 128, 128),
-    (192, 128, 128),
-    (0, 64, 0),
-    (128, 64, 0),
-    (0, 192, 0),
-    (128, 192, 0),
-    (0, 64, 128),
-]
-
 
 class Maps:
     """A folder with saliency and activation maps, and what was drawn into them."""
@@ -132,7 +108,7 @@ def test_labels_are_palette_pngs_with_vocs_colours(maps: Maps) -> None:
         palette = image.getpalette()
     assert palette is not None
     colours = [tuple(palette[start : start + 3]) for start in range(0, len(palette), 3)]
-    assert colours[:21] == VOC_COLOURS
+    assert colours[:21] == plain.VOC_COLOURS
     assert colours[21:] == [(index,) * 3 for index in range(21, 256)]
 
 
@@ -585,3 +561,10 @@ def test_a_label_that_cannot_be_made_again_stays_and_is_said_to(maps: Maps) -> N
 def test_an_empty_list_is_refused(maps: Maps) -> None:
     with pytest.raises(UsageError, match="empty"):
         maps.run(labels={})
+
+
+def test_a_run_that_made_nothing_does_not_block_the_corrected_one(maps: Maps) -> None:
+    saliency, activation = maps.saliency, maps.activation
+    wrong = pseudo_label(LABELS, saliency, maps.out, saliency=activation, recipe=CAM)
+    assert (wrong.written, wrong.kept, len(wrong.failed)) == (0, 0, len(LABELS))
+    assert maps.run().written == len(LABELS)

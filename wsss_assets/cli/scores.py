@@ -270,14 +270,11 @@ def _print_curve(swept: TauSweep, curve: TauCurve) -> None:
     shown = sorted({*range(0, 256, 17), *marks})
     print_table(
         ("tau", "mIoU", ""),
-        [
-            (f"{curve.taus[k]:.3f}", _percent(_number(curve.miou[k])), marks.get(k, ""))
-            for k in shown
-        ],
+        [(f"{curve.taus[k]:.3f}", _percent(curve.miou[k]), marks.get(k, "")) for k in shown],
     )
     first, last = (curve.taus[index] for index in curve.plateau)
     click.echo(
-        f"\nbest mIoU {_percent(_number(curve.miou[curve.best]))} at tau "
+        f"\nbest mIoU {_percent(curve.miou[curve.best])} at tau "
         f"{curve.taus[curve.best]:.3f}; within one point of it from {first:.3f} to {last:.3f}\n"
         f"the recommended tau {swept.recipe.tau:g} loses {curve.loss * 100:.2f} points"
     )
@@ -287,12 +284,8 @@ def _print_surface(surface: Surface) -> None:
     row, column = surface.best
     threshold = surface.saliency_thresholds[row]
     saliency = f"saliency > {threshold:.3f}" if threshold else "soft saliency"
-    best = _percent(_number(surface.miou[row, column]))
+    best = _percent(surface.miou[row, column])
     click.echo(f"best mIoU {best} at {saliency}, tau {surface.taus[column]:.3f}")
-
-
-def _number(value: float) -> float | None:
-    return None if value != value else float(value)
 
 
 def _percent(value: float | None) -> str:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 from wsss_assets.benchmarks import Benchmark, get_benchmark
 from wsss_assets.errors import NotSweepableError, SizeMismatchError, UsageError
 from wsss_assets.evaluation.confusion import check_counts, count_runs, label_digest, run_ends
+from wsss_assets.labels.folder import open_saliency_for
 from wsss_assets.parallel import map_with_progress
-from wsss_assets.storage.maps import LabelFolder, open_activations, open_saliency
+from wsss_assets.storage.maps import LabelFolder, open_activations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -88,17 +89,10 @@ class AlignedImages:
     ) -> None:
         if not labels:
             raise UsageError("the label list is empty, so there is nothing to score")
-        if recipe.uses_saliency and saliency is None:
-            raise UsageError(
-                f"recipe {recipe.name} needs saliency maps",
-                hint="name their folder with --saliency DIR, or do without with --no-saliency",
-            )
         self.labels = labels
         self.benchmark = get_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
         self.benchmark.check_classes(labels)
-        self._saliency = (
-            open_saliency(saliency) if recipe.uses_saliency and saliency is not None else None
-        )
+        self._saliency = open_saliency_for(recipe, saliency)
         self._activations = open_activations(activation)
         self._truth = LabelFolder(Path(ground_truth))
 

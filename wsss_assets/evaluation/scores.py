@@ -14,7 +14,16 @@ from wsss_assets.evaluation.dialects import DIALECTS, POLICIES, Dialect, Policy
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["ClassScores", "Scores", "apply_policy", "check_policy", "iou", "mean_iou", "score"]
+__all__ = [
+    "ClassScores",
+    "Scores",
+    "apply_policy",
+    "check_policy",
+    "iou",
+    "mean_iou",
+    "plain",
+    "score",
+]
 
 Float64: TypeAlias = NDArray[np.float64]
 Int64: TypeAlias = NDArray[np.int64]
@@ -156,11 +165,11 @@ def score(
         fn_rate=_mean(fn_rates[first:]),
         per_class={
             name: ClassScores(
-                iou=_plain(ious[index]),
-                precision=_plain(precision[index]),
-                recall=_plain(recall[index]),
-                fp_rate=_plain(fp_rates[index]),
-                fn_rate=_plain(fn_rates[index]),
+                iou=plain(ious[index]),
+                precision=plain(precision[index]),
+                recall=plain(recall[index]),
+                fp_rate=plain(fp_rates[index]),
+                fn_rate=plain(fn_rates[index]),
                 true_positives=int(hit[index]),
                 predicted=int(predicted[index]),
                 true=int(true[index]),
@@ -246,10 +255,11 @@ def _ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> Float64:
 
 
 def _mean(values: Float64) -> float | None:
-    return _plain(float(mean_iou(values)))
+    return plain(float(mean_iou(values)))
 
 
-def _plain(value: float) -> float | None:
+def plain(value: float) -> float | None:
+    """A number as JSON has it: None for NaN."""
     return None if np.isnan(value) else float(value)
 
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from wsss_assets.errors import NotSweepableError, UsageError
 from wsss_assets.evaluation.aligned import AlignedImage, AlignedImages, check_sweepable
 from wsss_assets.evaluation.confusion import digest_text
-from wsss_assets.evaluation.scores import iou, mean_iou
-from wsss_assets.evaluation.sweep import TAUS, provenance, require_policy
+from wsss_assets.evaluation.scores import iou, mean_iou, plain
+from wsss_assets.evaluation.sweep import TAUS, provenance, require_policy, suffix_sums
 from wsss_assets.labels.make import byte_rule, lowest_winners, strongest
 from wsss_assets.labels.recipes import get_recipe
 
@@ -101,7 +101,7 @@ class SurfaceSweep:
         soft = replace(recipe, saliency_threshold=0.0, tau=0.0)
         self._cuts = lowest_winners(soft, TAUS)
         floor = byte_rule(soft).floor
-        self._soft = _suffix(np.stack([_soft_row(plane, floor) for plane in planes]))
+        self._soft = suffix_sums(np.stack([_soft_row(plane, floor) for plane in planes]))
         reversed_ = planes[..., ::-1, ::-1]
         np.cumsum(reversed_, axis=-1, out=reversed_)
         np.cumsum(reversed_, axis=-2, out=reversed_)
@@ -150,11 +150,11 @@ class SurfaceSweep:
             "best": {
                 "saliency_threshold": surface.saliency_thresholds[row],
                 "tau": surface.taus[column],
-                "miou": _plain(surface.miou[row, column]),
+                "miou": plain(surface.miou[row, column]),
             },
             "saliency_thresholds": list(surface.saliency_thresholds),
             "taus": list(surface.taus),
-            "miou": [[_plain(value) for value in line] for line in surface.miou],
+            "miou": [[plain(value) for value in line] for line in surface.miou],
         }
 
     def _won(self, plane: int, index: int | slice = slice(None)) -> Int64:
@@ -315,17 +315,6 @@ class _Locator:
             missed = (4 * truth.ravel()[other].astype(np.intp) - 4 + MISSED) << 16
             missed |= cell.ravel()[other]
         return _Cells(located, missed, image.true_values, image.digest)
-
-
-def _plain(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
-
-
-def _suffix(counts: Int64) -> Int64:
-    """Suffix sums along the last axis with a 0 behind: (..., 256) to (..., 257)."""
-    result = np.zeros((*counts.shape[:-1], 257), np.int64)
-    result[..., :256] = counts[..., ::-1].cumsum(axis=-1)[..., ::-1]
-    return result
 
 
 def _soft_row(planes: Int64, floor: NDArray[np.uint8]) -> Int64:

@@ -19,7 +19,7 @@ from wsss_assets.errors import IgnoredPixelsError
 from wsss_assets.evaluation.aligned import AlignedImage, AlignedImages, check_sweepable
 from wsss_assets.evaluation.confusion import digest_text
 from wsss_assets.evaluation.dialects import POLICIES
-from wsss_assets.evaluation.scores import apply_policy, check_policy, iou, mean_iou
+from wsss_assets.evaluation.scores import apply_policy, check_policy, iou, mean_iou, plain
 from wsss_assets.labels.make import ByteRule, byte_rule, lowest_winners, strongest
 from wsss_assets.labels.recipes import get_recipe
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from wsss_assets.parallel import Progress
     from wsss_assets.storage.maps import ActivationSource, SaliencySource
 
-__all__ = ["TAUS", "TauCurve", "TauSweep", "provenance", "require_policy", "sweep"]
+__all__ = ["TAUS", "TauCurve", "TauSweep", "provenance", "require_policy", "suffix_sums", "sweep"]
 
 Int64: TypeAlias = NDArray[np.int64]
 Float64: TypeAlias = NDArray[np.float64]
@@ -135,7 +135,7 @@ class TauSweep:
             "recommended": {
                 **self._point(curve, curve.recommended),
                 "tau": self.recipe.tau,
-                "loss": None if np.isnan(curve.loss) else curve.loss,
+                "loss": plain(curve.loss),
             },
             "plateau": {
                 "first_tau": curve.taus[curve.plateau[0]],
@@ -150,7 +150,7 @@ class TauSweep:
 
     @staticmethod
     def _point(curve: TauCurve, index: int) -> dict[str, Any]:
-        return {"tau": curve.taus[index], "miou": _listed(curve.miou[index : index + 1])[0]}
+        return {"tau": curve.taus[index], "miou": plain(curve.miou[index])}
 
 
 def sweep(
@@ -312,12 +312,18 @@ class _Counter:
 
 def _confusions(histograms: Int64, cuts: Int64) -> Int64:
     """int64 (256, C + 1, C + 2) from the histograms (2, C + 1, C, 256)."""
-    suffix = np.zeros((*histograms.shape[:3], 257), np.int64)
-    suffix[..., :256] = histograms[..., ::-1].cumsum(axis=-1)[..., ::-1]
+    suffix = suffix_sums(histograms)
     won = np.moveaxis(suffix[..., cuts], -1, 0)  # (256, 2, C + 1, C)
     lost = suffix[..., 0].sum(axis=-1) - won.sum(axis=-1)  # (256, 2, C + 1)
     background, ignored = lost[:, BACKGROUND], lost[:, IGNORED]
     return np.concatenate([background[..., None], won.sum(axis=1), ignored[..., None]], axis=-1)
+
+
+def suffix_sums(counts: Int64) -> Int64:
+    """Suffix sums along the last axis with a 0 behind: (..., 256) to (..., 257)."""
+    result = np.zeros((*counts.shape[:-1], 257), np.int64)
+    result[..., :256] = counts[..., ::-1].cumsum(axis=-1)[..., ::-1]
+    return result
 
 
 def _plateau(miou: Float64, best: int) -> tuple[int, int]:
@@ -331,4 +337,4 @@ def _plateau(miou: Float64, best: int) -> tuple[int, int]:
 
 
 def _listed(values: Float64) -> list[float | None]:
-    return [None if np.isnan(value) else float(value) for value in values]
+    return [plain(value) for value in values]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from wsss_assets.parallel import Progress
     from wsss_assets.storage.maps import ActivationSource, SaliencySource
 
-__all__ = ["Summary", "pseudo_label"]
+__all__ = ["Summary", "open_saliency_for", "pseudo_label"]
 
 
 @dataclass(frozen=True)
@@ -88,14 +88,9 @@ def pseudo_label(
     benchmark.check_classes(labels)
     if not labels:
         raise UsageError("the label list is empty, so there is no label to make")
-    if recipe.uses_saliency and saliency is None:
-        raise UsageError(
-            f"recipe {recipe.name} needs saliency maps",
-            hint="name their folder with --saliency DIR, or do without with --no-saliency",
-        )
     maker = _Maker(
         labels,
-        open_saliency(saliency) if recipe.uses_saliency and saliency is not None else None,
+        open_saliency_for(recipe, saliency),
         open_activations(activation),
         Path(out),
         recipe,
@@ -111,6 +106,25 @@ def pseudo_label(
             kept += 1
     maker.receipts.sort()
     return Summary(written, kept, failed)
+
+
+def open_saliency_for(
+    recipe: Recipe, saliency: Path | str | SaliencySource | None
+) -> SaliencySource | None:
+    """The saliency maps that a recipe reads; None where it uses none.
+
+    Raises:
+        UsageError: it needs some and there are none.
+        MissingFileError: the folder is missing or empty.
+    """
+    if not recipe.uses_saliency:
+        return None
+    if saliency is None:
+        raise UsageError(
+            f"recipe {recipe.name} needs saliency maps",
+            hint="name their folder with --saliency DIR, or do without with --no-saliency",
+        )
+    return open_saliency(saliency)
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,8 @@ class Receipts:
 
     def sort(self) -> None:
         """Write them anew in the order of the ids, so that threads change no byte."""
+        if not self._made_from:
+            return  # a run that made nothing leaves nothing behind
         lines = [_line(*receipt) for receipt in sorted(self._made_from.items())]
         write_atomically(self._path, "".join(lines))
 

@@ -40,18 +40,14 @@ def claim_folder(folder: Path, settings: Mapping[str, Any]) -> None:
     if folder.exists() and not folder.is_dir():
         raise FolderInUseError(f"{folder} is a file", expected="a folder to write to")
     found = read_stamp(folder)
-    if found is None:
-        if folder.is_dir() and not all(map(is_leftover, folder.iterdir())):
-            raise FolderInUseError(
-                f"{folder} holds files that carry no stamp",
-                expected="a new or empty folder, or one made by the same command",
-                done="nothing was written",
-                hint="choose another --out",
-            )
-        write_atomically(folder / STAMP_NAME, json.dumps(wanted, indent=2) + "\n")
-    elif found != wanted and all(path.name == STAMP_NAME for path in folder.iterdir()):
-        write_atomically(folder / STAMP_NAME, json.dumps(wanted, indent=2) + "\n")
-    elif found != wanted:
+    if found is None and folder.is_dir() and not all(map(is_leftover, folder.iterdir())):
+        raise FolderInUseError(
+            f"{folder} holds files that carry no stamp",
+            expected="a new or empty folder, or one made by the same command",
+            done="nothing was written",
+            hint="choose another --out",
+        )
+    if found not in (None, wanted) and any(path.name != STAMP_NAME for path in folder.iterdir()):
         raise FolderInUseError(
             f"{folder} was made with other settings",
             expected=_changed(found, wanted),
@@ -59,6 +55,8 @@ def claim_folder(folder: Path, settings: Mapping[str, Any]) -> None:
             done="nothing was written",
             hint="choose another --out, or remove the folder if it is no longer needed",
         )
+    if found != wanted:
+        write_atomically(folder / STAMP_NAME, json.dumps(wanted, indent=2) + "\n")
     remove_leftovers(folder)
 
 
