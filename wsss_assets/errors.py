@@ -9,6 +9,8 @@ WsssAssetsError                 catch this one to catch them all
 │   ├── ImageFormatError        unreadable, 16-bit, coloured, a value that is no class
 │   ├── SizeMismatchError       two maps of one image differ in size
 │   ├── ListFormatError         a list, instances file or devkit is malformed
+│   ├── RecordError             a record or manifest is malformed
+│   ├── ArchiveError            a zip archive is damaged or does what no archive of maps should
 │   ├── IgnoredPixelsError      predictions hold 255 and no policy says what that means
 │   └── FolderInUseError        the output folder was made with other settings
 ├── NotSweepableError           the recipe's structure allows no one-pass sweep exit 2
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "ArchiveError",
     "ChecksumError",
     "DataError",
     "FetchError",
@@ -40,6 +43,7 @@ __all__ = [
     "MissingDependencyError",
     "MissingFileError",
     "NotSweepableError",
+    "RecordError",
     "SizeMismatchError",
     "UnknownNameError",
     "UsageError",
@@ -127,6 +131,14 @@ class SizeMismatchError(DataError):
 
 class ListFormatError(DataError):
     """A label list, an instances file or a devkit folder is malformed."""
+
+
+class RecordError(DataError):
+    """A record or manifest is malformed, damaged or contradicts itself."""
+
+
+class ArchiveError(DataError):
+    """A zip archive is damaged, or does what no archive of maps should."""
 
 
 class IgnoredPixelsError(DataError):

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from wsss_assets.devkit.image_ids import check_image_id, read_ids, read_words, refuse_twice
+from wsss_assets.storage.image_ids import check_image_id, read_ids, read_words, refuse_twice
 from wsss_assets.errors import (
     ImageFormatError,
     ListFormatError,

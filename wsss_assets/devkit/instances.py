@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from wsss_assets.benchmarks.coco2014 import BENCHMARK, CATEGORY_IDS
-from wsss_assets.devkit.image_ids import check_image_id
+from wsss_assets.storage.image_ids import check_image_id
 from wsss_assets.devkit.outlines import OutlineError, draw_outline, require_pycocotools
 from wsss_assets.errors import (
     ListFormatError,
