@@ -111,6 +111,16 @@ class UnknownNameError(UsageError):
         )
 
 
+    @classmethod
+    def saying(
+        cls, summary: str, *, expected: str | None = None, hint: str | None = None
+    ) -> UnknownNameError:
+        """The same error where more is known than which names there are."""
+        error = cls.__new__(cls)
+        WsssAssetsError.__init__(error, summary, expected=expected, hint=hint)
+        return error
+
+
 class DataError(WsssAssetsError):
     """What was given to work on cannot be used."""
 

@@ -30,6 +30,7 @@ from wsss_assets.storage.image_ids import check_image_id
 
 __all__ = [
     "Archive",
+    "Holding",
     "Hole",
     "Kind",
     "LabelListFile",
@@ -290,7 +291,9 @@ class MapSet(Record):
         id: `<benchmark>/<kind>/<name>`.
         upstream: WSSS-BED's name of its archive; None for sets that are not of WSSS-BED.
         maker: key of the model or method; for somebody's own set, its name.
-        trained_on: keys of the training sets; None: not stated by the authors.
+        trained_on: keys of the annotated training sets behind the maps, those behind the saliency
+            maps that the method was trained with included; empty: there are none; None: not
+            stated by the authors.
         supervision: the strongest annotation behind the maps; None: not known.
         saliency: id of the saliency maps that the method was trained with.
         licence: of the maps; None: not stated by the authors.
@@ -334,6 +337,31 @@ class MapSet(Record):
     def name(self) -> str:
         """The last part of the id."""
         return self.id.split("/")[2]
+
+
+class Holding(Record):
+    """What this machine holds of a map set.
+
+    Attributes:
+        record: the map set.
+        split: which split.
+        content: the shards and their digests.
+        origin: where they came from: a `hub` repository, the authors' `archive`, or a `place`
+            that the user named.
+        source: that repository, address or folder.
+        revision: commit of the repository; None for other origins.
+        archive_sha256: digest of the archive; None for other origins.
+        labels: the label list whose order the rows have, in a repository; None elsewhere.
+    """
+
+    record: MapSet
+    split: Name
+    content: SplitShards
+    origin: Literal["hub", "archive", "place"]
+    source: Line
+    revision: Commit | None = None
+    archive_sha256: Sha256 | None = None
+    labels: LabelListFile | None = None
 
 
 class PublishedSet(Record):
@@ -383,9 +411,7 @@ class Manifest(Record):
 
     def files(self) -> tuple[RepoFile, ...]:
         """Every file of the repository that the manifest vouches for."""
-        shards = (
-            file for one in self.sets for part in one.splits.values() for file in part.files
-        )
+        shards = (file for one in self.sets for part in one.splits.values() for file in part.files)
         return (*shards, *self.lists.values())
 
     def sealed(self) -> Manifest:
