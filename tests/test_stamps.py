@@ -92,7 +92,7 @@ def test_files_without_a_stamp_are_not_mixed_with(out: Path) -> None:
     (out / "a.png").write_text("label")
     with pytest.raises(FolderInUseError, match=r"no stamp.*nothing was written") as caught:
         claim_folder(out, SETTINGS)
-    assert "--out" in str(caught.value.hint)
+    assert "another folder" in str(caught.value.hint)
     assert names(out) == ["a.png"]
 
 

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wsss_assets.benchmarks import Benchmark, get_benchmark, list_benchmarks
+    from wsss_assets.catalog.catalog import get_map_set, list_map_sets
+    from wsss_assets.catalog.records import MapSet
+    from wsss_assets.dataset import load_dataset
     from wsss_assets.errors import WsssAssetsError
     from wsss_assets.evaluation.evaluate import Evaluator, evaluate
     from wsss_assets.evaluation.scores import Scores
@@ -18,21 +21,27 @@ if TYPE_CHECKING:
     from wsss_assets.labels.folder import pseudo_label
     from wsss_assets.labels.make import make_label
     from wsss_assets.labels.recipes import Recipe, get_recipe, list_recipes
+    from wsss_assets.map_sets.obtain import download
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Benchmark",
     "Evaluator",
+    "MapSet",
     "Recipe",
     "Scores",
     "WsssAssetsError",
     "__version__",
+    "download",
     "evaluate",
     "get_benchmark",
+    "get_map_set",
     "get_recipe",
     "list_benchmarks",
+    "list_map_sets",
     "list_recipes",
+    "load_dataset",
     "make_label",
     "pseudo_label",
     "sweep",
@@ -41,6 +50,9 @@ __all__ = [
 
 _HOMES = {
     "wsss_assets.benchmarks": ("Benchmark", "get_benchmark", "list_benchmarks"),
+    "wsss_assets.catalog.catalog": ("get_map_set", "list_map_sets"),
+    "wsss_assets.catalog.records": ("MapSet",),
+    "wsss_assets.dataset": ("load_dataset",),
     "wsss_assets.errors": ("WsssAssetsError",),
     "wsss_assets.evaluation.evaluate": ("Evaluator", "evaluate"),
     "wsss_assets.evaluation.scores": ("Scores",),
@@ -49,6 +61,7 @@ _HOMES = {
     "wsss_assets.labels.folder": ("pseudo_label",),
     "wsss_assets.labels.make": ("make_label",),
     "wsss_assets.labels.recipes": ("Recipe", "get_recipe", "list_recipes"),
+    "wsss_assets.map_sets.obtain": ("download",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -15,6 +15,7 @@ from wsss_assets.errors import UnknownNameError, UsageError
 __all__ = [
     "find_name",
     "is_full_name",
+    "is_place",
     "map_set_names",
     "no_map_set",
     "read_file",
@@ -109,6 +110,22 @@ def is_full_name(name: str) -> bool:
     return bool(_readings(name))
 
 
+def is_place(text: str) -> bool:
+    """Whether a text means a folder, file or address of one's own maps, and not a map set.
+
+    A name never means a folder that happens to be called so: write `./name` for that.
+
+    >>> is_place("maps/vst_duts"), is_place("voc2012/saliency/vst_duts"), is_place("vst_duts")
+    (True, False, False)
+    """
+    parts = text.split("/")
+    if len(parts) == 3 and parts[1] in _KINDS and parts[0] not in {"", ".", "..", "~"}:
+        return False
+    return (
+        len(parts) > 1 or "\\" in text or text in {".", "..", "~"} or text.lower().endswith(".zip")
+    )
+
+
 def no_map_set(name: str) -> UnknownNameError:
     """The error that says of a name that there is no such map set, and which there are."""
     for reading in _readings(name):
@@ -146,7 +163,9 @@ def _hole(reading: str) -> UnknownNameError | None:
     family = f"{folder}/{short.partition('_')[0]}_"
     siblings = [one for one in known if one.startswith(family)]
     here = f", and here {_shortened(siblings)}" if siblings else ""
-    return UnknownNameError.saying(f"WSSS-BED published no {reading}", hint=f"there is {', '.join(elsewhere)}{here}")
+    return UnknownNameError.saying(
+        f"WSSS-BED published no {reading}", hint=f"there is {', '.join(elsewhere)}{here}"
+    )
 
 
 def _readings(name: str) -> list[str]:

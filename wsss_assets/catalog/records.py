@@ -29,6 +29,7 @@ from wsss_assets.errors import RecordError, WsssAssetsError
 from wsss_assets.storage.image_ids import check_image_id
 
 __all__ = [
+    "REPO_ID_PATTERN",
     "Archive",
     "Holding",
     "Hole",
@@ -82,6 +83,8 @@ def _check_id(image_id: str) -> str:
         raise ValueError(str(error)) from error
 
 
+REPO_ID_PATTERN = "[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
+
 Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"\A[a-z0-9][a-z0-9_]{0,63}\z")]
 MapSetId: TypeAlias = Annotated[
     str,
@@ -92,12 +95,7 @@ MapSetId: TypeAlias = Annotated[
 UpstreamName: TypeAlias = Annotated[str, StringConstraints(pattern=r"\A[A-Za-z0-9_]{1,100}\z")]
 Sha256: TypeAlias = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{64}\z")]
 Commit: TypeAlias = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{40}\z")]
-RepoId: TypeAlias = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}\z"
-    ),
-]
+RepoId: TypeAlias = Annotated[str, StringConstraints(pattern=rf"\A{REPO_ID_PATTERN}\z")]
 RepoPath: TypeAlias = Annotated[
     str, StringConstraints(min_length=1, max_length=300), AfterValidator(_check_path)
 ]
@@ -351,7 +349,9 @@ class Holding(Record):
         source: that repository, address or folder.
         revision: commit of the repository; None for other origins.
         archive_sha256: digest of the archive; None for other origins.
-        labels: the label list whose order the rows have, in a repository; None elsewhere.
+        labels: the label list whose order the rows have.
+        list_sha256: for imports, the digest that the list is known by: of the published file,
+            or of the text of another one.
     """
 
     record: MapSet
@@ -362,6 +362,7 @@ class Holding(Record):
     revision: Commit | None = None
     archive_sha256: Sha256 | None = None
     labels: LabelListFile | None = None
+    list_sha256: Sha256 | None = None
 
 
 class PublishedSet(Record):

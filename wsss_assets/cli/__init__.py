@@ -11,7 +11,7 @@ import sys
 import click
 
 from wsss_assets import __version__
-from wsss_assets.cli import benchmarks, demo, labels, scores
+from wsss_assets.cli import benchmarks, catalog, demo, labels, map_sets, publish, scores
 from wsss_assets.errors import WsssAssetsError
 
 __all__ = ["main"]
@@ -69,5 +69,13 @@ def main(debug: bool) -> None:  # read from the context by _Group
     """Maps, pseudo-labels and exact scores for weakly-supervised segmentation."""
 
 
-for command in (*demo.COMMANDS, *labels.COMMANDS, *scores.COMMANDS, *benchmarks.COMMANDS):
+for command in (
+    *demo.COMMANDS,
+    *labels.COMMANDS,
+    *scores.COMMANDS,
+    *benchmarks.COMMANDS,
+    *catalog.COMMANDS,
+    *map_sets.COMMANDS,
+    *publish.COMMANDS,
+):
     main.add_command(command)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from wsss_assets.devkit.image_labels import ImageLabels
     from wsss_assets.labels.folder import Summary
     from wsss_assets.labels.recipes import Recipe
+    from wsss_assets.storage.maps import ActivationSource, SaliencySource
 
 __all__ = ["COMMANDS"]
 
@@ -46,8 +47,8 @@ def pseudo_label(
     labels: ImageLabels,
     benchmark: Benchmark,
     split: str | None,
-    saliency: Path | None,
-    activation: Path,
+    saliency: Path | SaliencySource | None,
+    activation: Path | ActivationSource,
     out: Path,
     workers: int | None,
     json_target: Path | None,

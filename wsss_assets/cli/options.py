@@ -13,6 +13,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from wsss_assets.benchmarks import Benchmark
+    from wsss_assets.catalog.records import Kind
     from wsss_assets.devkit.image_labels import ImageLabels
     from wsss_assets.labels.recipes import Recipe
 
@@ -26,6 +28,7 @@ __all__ = [
     "map_options",
     "print_table",
     "progress_bar",
+    "read_text",
     "recipe_options",
     "workers_option",
     "write_json",
@@ -33,6 +36,7 @@ __all__ = [
 ]
 
 Item = TypeVar("Item")
+
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
@@ -85,17 +89,65 @@ def label_options(command: Callable[..., object]) -> Callable[..., object]:
 
 
 def map_options(command: Callable[..., object]) -> Callable[..., object]:
-    """Options that say where the maps are."""
+    """Options that say where the maps are; below `recipe_options` and `label_options`.
+
+    The command gets `saliency` and `activation`, each a folder or a source of maps.
+    """
+
+    @functools.wraps(command)
+    def run(
+        *,
+        recipe: Recipe,
+        benchmark: Benchmark,
+        split: str | None,
+        saliency: str | None,
+        activation: str,
+        **others: Any,  # noqa: ANN401
+    ) -> object:
+        read = saliency if recipe.uses_saliency else None
+        beside = None if saliency is None or _is_path(saliency) else saliency
+        return command(
+            recipe=recipe,
+            benchmark=benchmark,
+            split=split,
+            saliency=saliency and Path(saliency)
+            if read is None
+            else _maps(read, "saliency", benchmark, split),
+            activation=_maps(activation, "activation", benchmark, split, beside),
+            **others,
+        )
+
     return _with(
-        command,
-        click.option("--saliency", type=FOLDER, help="Folder of <image id>.png."),
+        run,
+        click.option(
+            "--saliency", metavar="DIR|NAME", help="Folder of <image id>.png, or a map set."
+        ),
         click.option(
             "--activation",
-            type=FOLDER,
+            metavar="DIR|NAME",
             required=True,
-            help="Folder of <image id>_<class>.png (0-based), or of <image id>.npy dictionaries.",
+            help="Folder of <image id>_<class>.png (0-based), or of <image id>.npy dictionaries, "
+            "or a map set.",
         ),
     )
+
+
+def _is_path(text: str) -> bool:
+    """Whether a text means a folder, and not a map set such as `cam`."""
+    from wsss_assets.catalog.names import is_place
+
+    return Path(text).is_dir() or is_place(text)
+
+
+def _maps(
+    name: str, kind: Kind, benchmark: Benchmark, split: str | None, beside: str | None = None
+) -> Any:  # noqa: ANN401 (a folder, or a source of maps)
+    if _is_path(name):
+        return Path(name)
+    from wsss_assets.map_sets.feedback import Terminal
+    from wsss_assets.map_sets.sources import open_map_set
+
+    return open_map_set(name, kind, benchmark.name, split, saliency=beside, feedback=Terminal())
 
 
 def recipe_options(command: Callable[..., object]) -> Callable[..., object]:
@@ -141,7 +193,7 @@ def recipe_options(command: Callable[..., object]) -> Callable[..., object]:
     )
 
 
-def announce(recipe: Recipe, labels: ImageLabels, saliency: Path | None) -> None:
+def announce(recipe: Recipe, labels: ImageLabels, saliency: object) -> None:
     """Say on standard error what will be done with what."""
     if saliency is not None and not recipe.uses_saliency:
         click.echo(f"this recipe uses no saliency: {saliency} is not read", err=True)
@@ -164,6 +216,11 @@ def progress_bar(label: str) -> Callable[[Iterable[Item], int], Iterator[Item]]:
 def write_json(target: Path, value: object) -> None:
     """Write JSON to a file, or to standard output for `-`."""
     write_text(target, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_text(source: Path) -> str:
+    """Read a text file, or standard input for `-`."""
+    return sys.stdin.read() if str(source) == "-" else source.read_text("utf-8")
 
 
 def write_text(target: Path, text: str) -> None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from wsss_assets.evaluation.surface import Surface
     from wsss_assets.evaluation.sweep import TauCurve, TauSweep
     from wsss_assets.labels.recipes import Recipe
+    from wsss_assets.storage.maps import ActivationSource
 
 __all__ = ["COMMANDS"]
 
@@ -149,7 +150,7 @@ def evaluate(
 def sweep(
     recipe: Recipe,
     labels: ImageLabels,
-    activation: Path,
+    activation: Path | ActivationSource,
     ground_truth: Path,
     ignored: str | None,
     surface: bool,

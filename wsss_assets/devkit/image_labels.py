@@ -15,7 +15,6 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from wsss_assets.storage.image_ids import check_image_id, read_ids, read_words, refuse_twice
 from wsss_assets.errors import (
     ImageFormatError,
     ListFormatError,
@@ -25,9 +24,11 @@ from wsss_assets.errors import (
 from wsss_assets.parallel import map_with_progress
 from wsss_assets.storage.fetch import cache_folder, fetch_file
 from wsss_assets.storage.files import list_files, write_atomically
+from wsss_assets.storage.image_ids import check_image_id, read_ids, read_words, refuse_twice
 from wsss_assets.storage.images import read_label
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from wsss_assets.benchmarks import Benchmark, Split
@@ -39,6 +40,7 @@ __all__ = [
     "fetch_label_list",
     "find_ids_file",
     "format_label_list",
+    "given_labels",
     "label_classes",
     "labels_from_devkit",
     "labels_from_instances",
@@ -252,6 +254,27 @@ def labels_from_instances(
             hint="is it of another split or year?",
         )
     return ImageLabels(entries, path.name)
+
+
+def given_labels(labels: Mapping[str, Iterable[int]], benchmark: Benchmark) -> ImageLabels:
+    """Labels that a caller gives as a mapping of classes by image id, held to the same rules.
+
+    Raises:
+        ListFormatError: no image at all, something that is no image id, a class that the
+            benchmark does not have, or one twice.
+    """
+    if not labels:
+        raise ListFormatError("the labels given name no image")
+    benchmark.check_classes(labels)
+    entries = {}
+    for image_id, classes in labels.items():
+        check_image_id(image_id, "the labels given")
+        entries[image_id] = tuple(sorted(classes))
+        if len(set(entries[image_id])) < len(entries[image_id]):
+            raise ListFormatError(
+                f"{image_id} is labelled with a class twice", found=str(entries[image_id])
+            )
+    return ImageLabels(entries, "labels given")
 
 
 def fetch_label_list(benchmark: Benchmark, split: str) -> ImageLabels:

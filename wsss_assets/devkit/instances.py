@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from wsss_assets.benchmarks.coco2014 import BENCHMARK, CATEGORY_IDS
-from wsss_assets.storage.image_ids import check_image_id
 from wsss_assets.devkit.outlines import OutlineError, draw_outline, require_pycocotools
 from wsss_assets.errors import (
     ListFormatError,
@@ -25,6 +24,7 @@ from wsss_assets.errors import (
     UnknownNameError,
 )
 from wsss_assets.parallel import map_with_progress
+from wsss_assets.storage.image_ids import check_image_id
 from wsss_assets.storage.images import write_label
 from wsss_assets.storage.stamps import claim_folder
 

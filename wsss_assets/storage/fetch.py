@@ -1,38 +1,33 @@
-"""One file by its address, checked against a digest that is known beforehand."""
+"""Files by their address, checked against a digest wherever one is known."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
-import http.client
-import ipaddress
 import os
-import random
-import ssl
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wsss_assets import __version__
 from wsss_assets.errors import ChecksumError, FetchError
 from wsss_assets.storage.files import replaced, sha256_file
+from wsss_assets.storage.resumed import ResumedDownload
+from wsss_assets.storage.web import (
+    NETWORK_FAULTS,
+    Attempts,
+    CutOffError,
+    announced_length,
+    check_address,
+    is_offline,
+    opened,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from email.message import Message
-    from typing import IO
 
-__all__ = ["cache_folder", "fetch_file"]
+__all__ = ["cache_folder", "fetch_archive", "fetch_file"]
 
-_TRIES = 3
-_LONGEST_WAIT = 60.0
 _LARGEST = 1 << 30
-_DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+_BLOCK = 1 << 16
 
 
 def cache_folder() -> Path:
@@ -76,18 +71,87 @@ def fetch_file(
     """
     if path.is_file() and sha256_file(path) == sha256:
         return path
-    _check_address(url)
-    hint = f"put the file at {path}" + (f", or {instead}" if instead else "")
-    attempts = _Attempts(url, hint, sleep)
+    check_address(url)
+    _refuse_offline(url, _hint(path, instead))
+    hint = _hint(path, instead)
+    attempts = Attempts(url, hint, sleep)
+    again = True
     while True:
         try:
             _fetch_once(url, sha256, path, timeout)
         except _WrongBytesError as error:
-            attempts.wrong_bytes(sha256, error.found)
-        except (OSError, http.client.HTTPException) as error:
+            if not again:
+                done = "fetched twice; nothing was kept"
+                raise _wrong_file(url, sha256, error.found, done, hint) from None
+            again = False
+        except NETWORK_FAULTS as error:
             attempts.failed(error)
         else:
             return path
+
+
+def fetch_archive(
+    url: str,
+    path: Path,
+    *,
+    sha256: str | None = None,
+    size: int | None = None,
+    advance: Callable[[int], object] | None = None,
+    instead: str = "",
+    timeout: float = 30.0,
+    sleep: Callable[[float], None] = time.sleep,
+) -> str:
+    """Make sure that `path` holds a large file, and return its hex sha256.
+
+    What has come stays beside `path` as `<name>.part` when the network or the process fails, and
+    the next try or run asks for the rest. A server that knows no ranges, or has another version
+    of the file by now, makes it begin anew. It is tried again as after `fetch_file`'s faults, as
+    long as tries bring something, and three times when they do not. The file appears under its
+    name only when it is whole; one that is there and of that size and digest costs no request.
+
+    One process at a time may fetch to a path: the caller holds a lock.
+
+    Args:
+        url: https address; http only to this machine itself.
+        path: where the file belongs.
+        sha256: hex digest it must have; None: not known.
+        size: bytes it must have; None: not known.
+        advance: told how many bytes have come since it was last told; those of an earlier run
+            count as well, and a negative number takes back what must come again.
+        instead: what the user can do without the file.
+        timeout: seconds without an answer after which a try is given up.
+        sleep: what waits between tries.
+
+    Raises:
+        FetchError: no network, a refusal, a web page in place of the file, or still failing.
+        ChecksumError: what the server sends is another file; nothing of it is kept.
+        DataError: the disk has no room for it.
+    """
+    if path.is_file() and size in {None, path.stat().st_size}:
+        found = sha256_file(path)
+        if sha256 in {None, found}:
+            return found
+    check_address(url)
+    _refuse_offline(url, _hint(path, instead))
+    attempts = Attempts(url, _hint(path, instead), sleep)
+    download = ResumedDownload(
+        url, path, size=size, advance=advance or (lambda _: None), timeout=timeout
+    )
+    furthest = download.received
+    while True:
+        try:
+            found = download.go_on()
+        except NETWORK_FAULTS as error:
+            attempts.failed(error, progress=download.received > furthest)
+            furthest = max(furthest, download.received)
+            continue
+        if sha256 in {None, found}:
+            download.finish()
+            return found
+        if not download.from_before:
+            download.discard()
+            raise _wrong_file(url, str(sha256), found, "nothing was kept", _hint(path, instead))
+        download.discard()
 
 
 class _WrongBytesError(Exception):
@@ -96,82 +160,27 @@ class _WrongBytesError(Exception):
         self.found = found
 
 
-class _CutOffError(OSError):
-    """Fewer bytes came than were announced."""
+def _hint(path: Path, instead: str) -> str:
+    return f"put the file at {path}" + (f", or {instead}" if instead else "")
 
 
-class _Attempts:
-    """Counts what went wrong and decides between waiting and giving up."""
-
-    def __init__(self, url: str, hint: str, sleep: Callable[[float], None]) -> None:
-        self.url = url
-        self.hint = hint
-        self.sleep = sleep
-        self.failures = 0
-        self.mismatches = 0
-
-    def wrong_bytes(self, expected: str, found: str) -> None:
-        self.mismatches += 1
-        if self.mismatches > 1:
-            raise ChecksumError(
-                f"{self.url} is not the file it should be",
-                expected=f"sha256 {expected}",
-                found=f"sha256 {found}",
-                done="fetched twice; nothing was kept",
-                hint=f"if a proxy or login page answers in its place, {self.hint}",
-            )
-
-    def failed(self, error: OSError | http.client.HTTPException) -> None:
-        with (
-            contextlib.closing(error)
-            if isinstance(error, urllib.error.HTTPError)
-            else contextlib.nullcontext()
-        ):
-            reason, wait = _judge(error)
-        if wait is None:
-            raise FetchError(
-                f"{self.url} cannot be fetched", found=reason, hint=self.hint
-            ) from error
-        self.failures += 1
-        if self.failures >= _TRIES:
-            raise FetchError(
-                f"{self.url} cannot be fetched",
-                found=reason,
-                done=f"tried {_TRIES} times",
-                hint=f"try again later, or {self.hint}",
-            ) from error
-        # Jitter keeps many clients that failed together from coming back together.
-        self.sleep(wait or 2.0 ** (self.failures - 1) * random.uniform(0.5, 1.0))  # noqa: S311
+def _wrong_file(url: str, expected: str, found: str, done: str, hint: str) -> ChecksumError:
+    return ChecksumError(
+        f"{url} is not the file it should be",
+        expected=f"sha256 {expected}",
+        found=f"sha256 {found}",
+        done=done,
+        hint=f"if a proxy or login page answers in its place, {hint}",
+    )
 
 
-def _judge(error: OSError | http.client.HTTPException) -> tuple[str, float | None]:
-    """The reason in words and the seconds to wait: 0 for the usual, None for giving up."""
-    if isinstance(error, urllib.error.HTTPError):
-        reason = f"HTTP {error.code} {error.reason}"
-        if error.code == 429 or error.code >= 500:
-            return reason, _retry_after(error.headers)
-        return reason, None
-    cause = error.reason if isinstance(error, urllib.error.URLError) else error
-    if isinstance(cause, OSError) and (cause.filename or cause.errno in _DISK_TROUBLE):
-        return f"it cannot be stored: {cause}", None
-    if isinstance(cause, (ssl.SSLCertVerificationError, ConnectionRefusedError)):
-        return f"no network to it: {cause}", None
-    if isinstance(cause, TimeoutError):
-        return "no answer in time", 0.0
-    if isinstance(cause, (ConnectionError, _CutOffError, http.client.HTTPException, ssl.SSLError)):
-        return f"the connection broke: {cause or type(cause).__name__}", 0.0
-    return f"no network: {cause}", None
-
-
-def _retry_after(headers: Message) -> float:
-    text = (headers.get("Retry-After") or "").strip()
-    if text.isascii() and text.isdecimal():
-        return min(float(text), _LONGEST_WAIT)
-    try:
-        moment = parsedate_to_datetime(text).timestamp()
-    except (TypeError, ValueError):
-        return 0.0
-    return min(max(moment - time.time(), 0.0), _LONGEST_WAIT)
+def _refuse_offline(url: str, hint: str) -> None:
+    if is_offline():
+        raise FetchError(
+            f"{url} is not in the cache",
+            found="HF_HUB_OFFLINE is set, so nothing is fetched",
+            hint=f"unset it and run the same command once with a network, or {hint}",
+        )
 
 
 def _fetch_once(url: str, sha256: str, path: Path, timeout: float) -> None:
@@ -183,69 +192,16 @@ def _fetch_once(url: str, sha256: str, path: Path, timeout: float) -> None:
 
 def _download(url: str, path: Path, timeout: float) -> str:
     """Stream to `path` and return the hex sha256 of what came."""
-    request = urllib.request.Request(  # noqa: S310 (the address has been checked)
-        url, headers={"User-Agent": f"wsss-assets/{__version__}"}
-    )
-    handlers: list[urllib.request.BaseHandler] = [_CheckedRedirects()]
-    if _is_this_machine(urllib.parse.urlsplit(url).hostname):
-        handlers.append(urllib.request.ProxyHandler({}))
     digest = hashlib.sha256()
     received = 0
-    opener = urllib.request.build_opener(*handlers)
-    with opener.open(request, timeout=timeout) as response, path.open("wb") as file:
-        announced = response.headers.get("Content-Length")
-        while block := response.read(1 << 16):
+    with opened(url, timeout) as response, path.open("wb") as file:
+        announced = announced_length(response.headers)
+        while block := response.read(_BLOCK):
             received += len(block)
             if received > _LARGEST:
                 raise FetchError(f"{url} does not end", done=f"stopped after {_LARGEST} bytes")
             digest.update(block)
             file.write(block)
-    if announced is not None and announced.isdecimal() and received < int(announced):
-        raise _CutOffError(f"{received} of {announced} bytes came")
+    if announced is not None and received < announced:
+        raise CutOffError(f"{received} of {announced} bytes came")
     return digest.hexdigest()
-
-
-class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect only to where the first request would have been allowed to go."""
-
-    def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: Message,
-        newurl: str,
-    ) -> urllib.request.Request | None:
-        try:
-            _check_redirect(req.full_url, newurl)
-        except FetchError:
-            fp.close()
-            raise
-        return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
-
-
-def _check_redirect(url: str, newurl: str) -> None:
-    _check_address(newurl)
-    hosts = (urllib.parse.urlsplit(one).hostname for one in (url, newurl))
-    here, there = map(_is_this_machine, hosts)
-    if there and not here:
-        raise FetchError(f"{url} leads to {newurl}, an address of this machine")
-
-
-def _check_address(url: str) -> None:
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme == "https" and parts.hostname:
-        return
-    if parts.scheme == "http" and _is_this_machine(parts.hostname):
-        return
-    raise FetchError(f"{url!r} is not fetched", expected="an https address")
-
-
-def _is_this_machine(host: str | None) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False

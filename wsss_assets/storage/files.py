@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
+import shutil
 import socket
+import threading
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wsss_assets.errors import MissingFileError
+from wsss_assets.errors import DataError, MissingFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 __all__ = [
+    "by_stem",
+    "check_free_space",
     "is_leftover",
     "list_files",
+    "list_leftovers",
+    "looks_like_a_page",
+    "refuse_disk_trouble",
     "remove_leftovers",
     "replaced",
     "sha256_file",
+    "temporary_folder",
     "write_atomically",
 ]
 
 _TEMPORARY = ".tmp"
+_DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 @contextlib.contextmanager
@@ -40,7 +50,7 @@ def replaced(path: Path) -> Iterator[Path]:
     path = path.resolve() if path.is_symlink() else path
     if not path.parent.is_dir():
         path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{_host()}.{os.getpid()}{_TEMPORARY}")
+    temporary = _temporary(path)
     try:
         yield temporary
         temporary.replace(path)
@@ -55,6 +65,18 @@ def write_atomically(path: Path, data: bytes | str) -> None:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
+@contextlib.contextmanager
+def temporary_folder(beside: Path) -> Iterator[Path]:
+    """A new folder beside a path, named as leftovers are; what is left of it goes at the end."""
+    folder = _temporary(beside)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def is_leftover(path: Path) -> bool:
     """Whether `path` is named as the temporary files of `replaced` are."""
     return path.name.startswith(".") and path.name.endswith(_TEMPORARY)
@@ -62,10 +84,21 @@ def is_leftover(path: Path) -> bool:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove, at any depth, temporary files of processes of this machine that were killed."""
+    for path in list_leftovers(folder):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def list_leftovers(folder: Path) -> list[Path]:
+    """Temporary files and folders, at any depth, of processes of this machine that were killed."""
+    found = []
     for path in folder.rglob(f".*.{_host()}.*{_TEMPORARY}"):
         pid = path.name.removesuffix(_TEMPORARY).rpartition(".")[2]
         if pid.isdecimal() and not _is_running(int(pid)):
-            path.unlink(missing_ok=True)
+            found.append(path)
+    return found
 
 
 def sha256_file(path: Path) -> str:
@@ -92,28 +125,86 @@ def list_files(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
         raise MissingFileError(
             f"no folder {folder}", found="a file" if folder.exists() else "nothing there"
         )
-    rank = {suffix: position for position, suffix in enumerate(suffixes)}
-    found: dict[str, tuple[int, Path]] = {}
     with os.scandir(folder) as entries:
-        for entry in entries:
-            stem, suffix = os.path.splitext(entry.name)  # noqa: PTH122 (Path is slow here)
-            position = rank.get(suffix.lower())
-            if position is None or entry.name.startswith("."):
-                continue
-            if stem not in found or position < found[stem][0]:
-                found[stem] = (position, Path(entry.path))
+        found = by_stem((entry.name for entry in entries), suffixes)
     if not found:
         raise MissingFileError(
             f"{folder} holds no {' or '.join(suffixes)} file",
             hint="name the folder that holds the maps themselves, not one above it",
         )
-    return {stem: path for stem, (_, path) in sorted(found.items())}
+    return {stem: folder / name for stem, name in sorted(found.items())}
+
+
+def by_stem(names: Iterable[str], suffixes: tuple[str, ...]) -> dict[str, str]:
+    """File names by name without suffix, as `list_files` chooses among them."""
+    rank = {suffix: position for position, suffix in enumerate(suffixes)}
+    found: dict[str, tuple[int, str]] = {}
+    for name in names:
+        stem, suffix = os.path.splitext(name)  # noqa: PTH122 (Path is slow here)
+        position = rank.get(suffix.lower())
+        if position is None or name.startswith("."):
+            continue
+        if stem not in found or position < found[stem][0]:
+            found[stem] = (position, name)
+    return {stem: name for stem, (_, name) in found.items()}
+
+
+def looks_like_a_page(start: bytes) -> bool:
+    """Whether a file that begins so is a web page, such as logins and mirrors send instead."""
+    return start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<")
+
+
+def refuse_disk_trouble(cause: BaseException, doing: str) -> None:
+    """Raise an error of the disk again, saying what was being done; pass over all others.
+
+    Args:
+        cause: what was raised while something was fetched.
+        doing: what, e.g. `fetching https://…`.
+
+    Raises:
+        OSError: the disk is full, may not be written, or a path on it is at fault.
+    """
+    if not isinstance(cause, OSError) or not (cause.filename or cause.errno in _DISK_TROUBLE):
+        return
+    text = f"{cause.strerror or cause} while {doing}"
+    raise OSError(cause.errno, text, cause.filename) from cause
+
+
+def check_free_space(folder: Path, needed: int) -> None:
+    """Refuse to begin what the disk cannot hold.
+
+    Args:
+        folder: where it would be written; need not be there yet.
+        needed: bytes.
+
+    Raises:
+        DataError: fewer bytes are free there.
+    """
+    there = folder.absolute()
+    while not there.exists():
+        there = there.parent
+    free = shutil.disk_usage(there).free
+    if free < needed:
+        raise DataError(
+            f"the disk of {folder} is too full",
+            expected=f"{needed:,} bytes free",
+            found=f"{free:,}",
+            done="nothing was written",
+            hint="make room there, or name a folder elsewhere: WSSS_ASSETS_CACHE, or HF_HOME for "
+            "files of the Hub",
+        )
 
 
 @lru_cache
 def _host() -> str:
     """This machine's name; folders may be shared with others, whose pids mean nothing here."""
     return "".join(letter if letter.isalnum() else "-" for letter in socket.gethostname())
+
+
+def _temporary(beside: Path) -> Path:
+    """A path of this thread alone; the process stands last, for `list_leftovers`."""
+    thread = threading.get_ident()
+    return beside.with_name(f".{beside.name}.{_host()}.{thread}.{os.getpid()}{_TEMPORARY}")
 
 
 def _is_running(pid: int) -> bool:

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 __all__ = [
     "LABEL_SUFFIXES",
     "MAP_SUFFIXES",
+    "MOST_PIXELS",
     "UInt8",
     "check_label_header",
+    "decode_map",
     "encode_label",
     "image_size",
     "label_palette",
@@ -45,6 +47,12 @@ _STORED_AS = "stored as"
 _STRETCHED = {"L;2": 85, "L;4": 17}
 """What Pillow multiplies grey values of fewer than 8 bits with; indices must not be."""
 
+_MAP_FORMATS = ("PNG", "JPEG", "BMP")
+"""What bytes of unknown origin may be: Pillow knows formats that run other programs."""
+
+MOST_PIXELS = 1 << 26
+"""No map is that large; bytes of unknown origin that say so are refused."""
+
 MAP_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 LABEL_SUFFIXES = (".png", ".npy", ".bmp")
 
@@ -60,19 +68,21 @@ def read_map(path: Path) -> UInt8:
             transparent.
     """
     with _opened(path) as image:
-        if image.mode == "L":
-            return np.asarray(image)
-        if image.mode == "1":
-            return np.asarray(image.convert("L"))
-        deep = "16" in image.info[_STORED_AS]
-        if deep or image.mode not in {"P", "RGB", "RGBA", "LA", "PA"}:
-            raise ImageFormatError(
-                f"{path} is no 8-bit map",
-                expected="8 bits of grey per pixel",
-                found=_describe(image),
-                hint="convert it yourself, choosing how 16 bits become 8: readers differ there",
-            )
-        return _grey(path, image)
+        return _map_values(path, image)
+
+
+def decode_map(data: bytes, where: str) -> UInt8:
+    """A map as uint8 (H, W) from the bytes of its file, by the rules of `read_map`.
+
+    Args:
+        data: the file.
+        where: what to call it in errors.
+
+    Raises:
+        ImageFormatError: as for `read_map`.
+    """
+    with _opened(where, io.BytesIO(data)) as image:
+        return _map_values(where, image)
 
 
 def read_label(path: Path) -> UInt8:
@@ -183,19 +193,29 @@ def _write_png(path: Path, image: Image.Image) -> None:
         image.save(temporary, format="PNG")
 
 
-def _opened(path: Path, *, load: bool = True) -> Image.Image:
+def _opened(where: Path | str, file: io.BytesIO | None = None, *, load: bool = True) -> Image.Image:
+    """The image in `file`, or else at the path `where`."""
     try:
-        image = Image.open(path)
+        image = Image.open(where) if file is None else Image.open(file, formats=_MAP_FORMATS)
         image.info[_STORED_AS] = _stored_as(image)  # loading forgets it
+        if file is not None:
+            _refuse_bombs(image)
         if load:
             _load(image)
     except FileNotFoundError:
-        raise MissingFileError(f"no file {path}") from None
+        raise MissingFileError(f"no file {where}") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise ImageFormatError(f"{path} cannot be read as an image", found=str(error)) from error
-    except Image.DecompressionBombError as error:
-        raise ImageFormatError(f"{path} is too large to be a map", found=str(error)) from error
+        # Pillow names the file; that of bytes in memory would be another in each run.
+        found = "no image" if isinstance(error, UnidentifiedImageError) and file else str(error)
+        raise ImageFormatError(f"{where} cannot be read as an image", found=found) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageFormatError(f"{where} is too large to be a map", found=str(error)) from error
     return image
+
+
+def _refuse_bombs(image: Image.Image) -> None:
+    if image.width * image.height > MOST_PIXELS:
+        raise Image.DecompressionBombError(f"{image.width}×{image.height} pixels")
 
 
 def _stored_as(image: Image.Image) -> str:
@@ -224,18 +244,34 @@ def _require_indices(path: Path, image: Image.Image) -> None:
         )
 
 
-def _grey(path: Path, image: Image.Image) -> UInt8:
+def _map_values(where: Path | str, image: Image.Image) -> UInt8:
+    if image.mode == "L":
+        return np.asarray(image)
+    if image.mode == "1":
+        return np.asarray(image.convert("L"))
+    deep = "16" in image.info[_STORED_AS]
+    if deep or image.mode not in {"P", "RGB", "RGBA", "LA", "PA"}:
+        raise ImageFormatError(
+            f"{where} is no 8-bit map",
+            expected="8 bits of grey per pixel",
+            found=_describe(image),
+            hint="convert it yourself, choosing how 16 bits become 8: readers differ there",
+        )
+    return _grey(where, image)
+
+
+def _grey(where: Path | str, image: Image.Image) -> UInt8:
     channels = np.asarray(image.convert("RGBA"))
     red, green, blue, alpha = (channels[..., index] for index in range(4))
     if not (np.array_equal(red, green) and np.array_equal(green, blue)):
         raise ImageFormatError(
-            f"{path} is coloured",
+            f"{where} is coloured",
             expected="grey",
             found=_describe(image),
             hint="a heat map cannot be turned back into activations: use the grey map it shows",
         )
     if alpha.min() < 255:
-        raise ImageFormatError(f"{path} is partly transparent", expected="an opaque grey map")
+        raise ImageFormatError(f"{where} is partly transparent", expected="an opaque grey map")
     return np.ascontiguousarray(red)
 
 

@@ -45,7 +45,7 @@ def claim_folder(folder: Path, settings: Mapping[str, Any]) -> None:
             f"{folder} holds files that carry no stamp",
             expected="a new or empty folder, or one made by the same command",
             done="nothing was written",
-            hint="choose another --out",
+            hint="choose another folder",
         )
     if found not in (None, wanted) and any(path.name != STAMP_NAME for path in folder.iterdir()):
         raise FolderInUseError(
@@ -53,7 +53,7 @@ def claim_folder(folder: Path, settings: Mapping[str, Any]) -> None:
             expected=_changed(found, wanted),
             found=_changed(wanted, found),
             done="nothing was written",
-            hint="choose another --out, or remove the folder if it is no longer needed",
+            hint="choose another folder, or remove the folder if it is no longer needed",
         )
     if found != wanted:
         write_atomically(folder / STAMP_NAME, json.dumps(wanted, indent=2) + "\n")

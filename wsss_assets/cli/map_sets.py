@@ -1,0 +1,350 @@
+"""Commands that have map sets here: download, verify, export, and the cache."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wsss_assets.cli.catalog import complete_map_set
+from wsss_assets.cli.options import FILE, FOLDER, json_option, print_table, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from wsss_assets.catalog.records import MapSet
+    from wsss_assets.map_sets.store import HeldSet
+
+__all__ = ["COMMANDS", "repository_options"]
+
+ids_argument = click.argument(
+    "names", metavar="ID...", nargs=-1, required=True, shell_complete=complete_map_set
+)
+split_option = click.option(
+    "--split",
+    metavar="NAME",
+    help="Which split.  [default: the one that maps are usually made for]",
+)
+source_option = click.option(
+    "--source",
+    default="auto",
+    show_default=True,
+    metavar="auto|hub|upstream|URL|DIR",
+    help="The Hub, the authors' archive, a mirror of it, a copy of the repository, or the maps.",
+)
+
+
+def repository_options(command: Callable[..., object]) -> Callable[..., object]:
+    """Options that name another repository than the one that the records pin."""
+    revision = click.option(
+        "--revision", metavar="NAME", help="Branch, tag or commit of the repository."
+    )
+    repo_id = click.option(
+        "--repo-id",
+        metavar="ORG/NAME",
+        envvar="WSSS_ASSETS_REPO",
+        help="Another repository on the Hub.  [env: WSSS_ASSETS_REPO]",
+    )
+    return repo_id(revision(command))
+
+
+@click.command()
+@ids_argument
+@split_option
+@source_option
+@repository_options
+@click.option("--labels", type=FILE, help="Import these images, in this order: `id c c …`.")
+@click.option("--dry-run", is_flag=True, help="Say from where and how much; fetch nothing.")
+@json_option
+def download(
+    names: tuple[str, ...],
+    split: str | None,
+    source: str,
+    repo_id: str | None,
+    revision: str | None,
+    labels: Path | None,
+    dry_run: bool,
+    json_target: Path | None,
+) -> None:
+    """Have map sets on this machine, whole and checked.
+
+    Prints the folder of each. From the Hub where a set is published, else from the authors'
+    archive, which is streamed into shards; its digest is recorded when it is first seen and
+    enforced ever after. What is here already costs no request; what was stopped goes on.
+
+    \b
+    Examples:
+      wsss-assets download voc2012/saliency/vst_duts voc2012/activation/cam
+      wsss-assets download VOC2012_MOVE --source ~/Downloads/VOC2012_MOVE.zip
+      wsss-assets download coco2014/activation/drs --dry-run
+    """
+    from wsss_assets.devkit.image_labels import read_label_list
+    from wsss_assets.map_sets.feedback import Terminal
+    from wsss_assets.map_sets.obtain import obtain
+
+    records = _records(names, repo_id, revision)
+    if dry_run:
+        _print_plan(records, split, source, json_target)
+        return
+    held, lists = [], {}
+    for record in records:
+        if labels is not None and record.benchmark not in lists:  # standard input is read once
+            lists[record.benchmark] = read_label_list(labels, _benchmark(record))
+        listed = lists.get(record.benchmark)
+        one = obtain(record, split, source=source, labels=listed, feedback=Terminal())
+        held.append(one)
+        if str(json_target) != "-":
+            click.echo(str(one.paths[0].parent))
+    if json_target is not None:
+        write_json(json_target, [_as_dict(one) for one in held])
+
+
+@click.command()
+@click.argument("names", metavar="[ID]...", nargs=-1, shell_complete=complete_map_set)
+@json_option
+@click.pass_context
+def verify(ctx: click.Context, names: tuple[str, ...], json_target: Path | None) -> None:
+    """Take the digest of every file of the map sets held here, or of some.
+
+    Exit status 1 where a file is missing or damaged; 'download' heals it.
+
+    \b
+    Example:
+      wsss-assets verify
+    """
+    held = _held(names)
+    damaged = {id(one): one.damaged(again=True) for one in held}
+    if json_target is not None:
+        write_json(
+            json_target,
+            [
+                {**_as_dict(one), "damaged": [file.path for file in damaged[id(one)]]}
+                for one in held
+            ],
+        )
+    if str(json_target) != "-":
+        rows = [
+            (
+                one.holding.record.id,
+                one.holding.split,
+                one.holding.origin,
+                str(len(one.holding.content.files)),
+                "damaged" if damaged[id(one)] else "whole",
+            )
+            for one in held
+        ]
+        print_table(("map set", "split", "from", "shards", "state"), rows)
+    for one in held:
+        for file in damaged[id(one)]:
+            click.echo(f"missing or damaged: {one.path(file)}", err=True)
+    if any(damaged.values()):
+        click.echo("→ 'wsss-assets download ID' heals a set", err=True)
+        ctx.exit(1)
+
+
+@click.command()
+@click.argument("name", metavar="ID", shell_complete=complete_map_set)
+@click.option("--to", "folder", type=FOLDER, required=True, help="Folder for the files.")
+@click.option(
+    "--layout",
+    default="wsss-bed",
+    show_default=True,
+    metavar="NAME",
+    help="wsss-bed: <id>.png, <id>_<class>.png. npy: <id>.npy, dictionaries of float maps.",
+)
+@click.option("--ids", type=FILE, help="Only these images: a list; - for standard input.")
+@split_option
+@source_option
+@repository_options
+@click.pass_context
+def export(
+    ctx: click.Context,
+    name: str,
+    folder: Path,
+    layout: str,
+    ids: Path | None,
+    split: str | None,
+    source: str,
+    repo_id: str | None,
+    revision: str | None,
+) -> None:
+    """Write a map set as loose files, as existing code reads them.
+
+    The set is downloaded first if need be. A run that was stopped goes on when it is started
+    again. Exit status 1 where images have no map; they are listed.
+
+    \b
+    Example:
+      wsss-assets export voc2012/saliency/vst_duts --to maps/vst_duts
+    """
+    from wsss_assets.map_sets.export import export as write_files
+    from wsss_assets.map_sets.feedback import Terminal
+    from wsss_assets.map_sets.obtain import obtain
+    from wsss_assets.storage.image_ids import read_ids
+
+    (record,) = _records((name,), repo_id, revision)
+    wanted = None if ids is None else read_ids(ids)
+    held = obtain(record, split, source=source, feedback=Terminal())
+    done = write_files(held, folder, layout=layout, ids=wanted, feedback=Terminal())
+    click.echo(f"{folder}: {done.written:,} files written, {done.kept:,} there already")
+    if done.missing:
+        click.echo(f"{len(done.missing):,} images have no map:", err=True)
+        click.echo("\n".join(done.missing), err=True)
+        ctx.exit(1)
+
+
+@click.group()
+def cache() -> None:
+    """Look at what is kept on this machine, and remove it.
+
+    \b
+    Example:
+      wsss-assets cache ls
+    """
+
+
+@cache.command()
+@json_option
+def ls(json_target: Path | None) -> None:
+    """List the map sets held here, and what broken downloads left.
+
+    \b
+    Example:
+      wsss-assets cache ls
+    """
+    from wsss_assets.map_sets.cache import list_garbage, size_of
+    from wsss_assets.map_sets.store import list_held
+
+    held, garbage = list_held(), list_garbage()
+    if json_target is not None:
+        write_json(
+            json_target,
+            {
+                "sets": [{**_as_dict(one), "bytes": size_of(one)} for one in held],
+                "leftovers": [
+                    {"path": str(one.path), "bytes": one.size, "what": one.what} for one in garbage
+                ],
+            },
+        )
+    if str(json_target) == "-":
+        return
+    rows = [
+        (one.holding.record.id, one.holding.split, one.holding.origin, f"{size_of(one):,}")
+        for one in held
+    ]
+    print_table(("map set", "split", "from", "bytes"), rows)
+    for one in garbage:
+        click.echo(f"{one.path}: {one.size:,} bytes, {one.what}")
+    if garbage:
+        click.echo("→ 'wsss-assets cache prune' removes these leftovers", err=True)
+
+
+@cache.command()
+@click.argument("names", metavar="[ID]...", nargs=-1, shell_complete=complete_map_set)
+@click.option("--all", "everything", is_flag=True, help="All map sets, too.")
+@click.option("--dry-run", is_flag=True, help="Say what would go; remove nothing.")
+def prune(names: tuple[str, ...], everything: bool, dry_run: bool) -> None:
+    """Remove leftovers of broken downloads, and the map sets named.
+
+    Without a name, no map set is touched. The digests of archives stay on record.
+
+    \b
+    Examples:
+      wsss-assets cache prune --dry-run
+      wsss-assets cache prune voc2012/saliency/vst_duts
+    """
+    from wsss_assets.map_sets.cache import (
+        list_garbage,
+        remove_held,
+        remove_leftover,
+        size_of,
+    )
+
+    held = _held(names) if names or everything else ()
+    garbage = list_garbage()
+    would = "would remove" if dry_run else "removed"
+    total = sum(map(size_of, held)) + sum(one.size for one in garbage)
+    lines = [f"{would} {one.holding.record.id} {one.holding.split}" for one in held]
+    lines += [f"{would} {one.path}" for one in garbage]
+    if not dry_run:
+        remove_held(held)
+        for leftover in garbage:
+            remove_leftover(leftover)
+    for line in lines:
+        click.echo(line)
+    click.echo(f"{would} {total:,} bytes")
+
+
+def _records(names: tuple[str, ...], repo_id: str | None, revision: str | None) -> list[MapSet]:
+    from wsss_assets.map_sets.choose import choose_by_id
+    from wsss_assets.map_sets.repository import chosen_repository
+
+    repository = chosen_repository(repo_id, revision)
+    return [choose_by_id(name, repository) for name in names]
+
+
+def _held(names: tuple[str, ...]) -> tuple[HeldSet, ...]:
+    """The sets held here, of these ids or all."""
+    from wsss_assets.errors import UnknownNameError
+    from wsss_assets.map_sets.store import list_held
+
+    held = list_held()
+    known = {one.holding.record.id for one in held}
+    known_as = {one.holding.record.upstream: one.holding.record.id for one in held}
+    wanted = {known_as.get(name, name) for name in names}
+    for name in wanted - known:
+        raise UnknownNameError("map set held here", name, known or {"none"})
+    return tuple(one for one in held if not wanted or one.holding.record.id in wanted)
+
+
+def _benchmark(record: MapSet) -> Any:  # noqa: ANN401 (a Benchmark; its module is imported late)
+    from wsss_assets.benchmarks import get_benchmark
+
+    return get_benchmark(record.benchmark)
+
+
+def _print_plan(
+    records: list[MapSet], split: str | None, source: str, json_target: Path | None
+) -> None:
+    from wsss_assets.map_sets.obtain import plan
+
+    plans = [(record, *plan(record, split, source)) for record in records]
+    if json_target is not None:
+        write_json(
+            json_target,
+            [
+                {"id": record.id, "from": where, "bytes": size, "here": here}
+                for record, where, size, here in plans
+            ],
+        )
+    if str(json_target) == "-":
+        return
+    rows = [
+        (record.id, "unknown" if size is None else f"{size:,}", "yes" if here else "no", where)
+        for record, where, size, here in plans
+    ]
+    print_table(("map set", "bytes", "here", "from"), rows)
+
+
+def _as_dict(held: HeldSet) -> dict[str, object]:
+    holding = held.holding
+    return {
+        "id": holding.record.id,
+        "split": holding.split,
+        "folder": str(held.paths[0].parent),
+        "origin": holding.origin,
+        "source": holding.source,
+        "revision": holding.revision,
+        "archive_sha256": holding.archive_sha256,
+        "rows": holding.content.rows,
+        "maps": holding.content.maps,
+        "holes": len(holding.content.holes),
+        "files": [
+            {"path": str(held.path(file)), "size": file.size, "sha256": file.sha256}
+            for file in holding.content.files
+        ],
+    }
+
+
+COMMANDS = (download, verify, export, cache)

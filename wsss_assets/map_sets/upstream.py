@@ -1,0 +1,155 @@
+"""Map sets from the authors' archives, whose digests are recorded when they are first seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wsss_assets.benchmarks import get_benchmark
+from wsss_assets.catalog.records import Archive, canonical_json, parse_record
+from wsss_assets.errors import ChecksumError, DataError, UsageError
+from wsss_assets.map_sets.imports import import_maps
+from wsss_assets.map_sets.lists import WantedList
+from wsss_assets.map_sets.store import holding_key, list_held, locked
+from wsss_assets.storage.archives import ZipMaps
+from wsss_assets.storage.fetch import cache_folder, fetch_archive
+from wsss_assets.storage.files import sha256_file, write_atomically
+
+if TYPE_CHECKING:
+    from wsss_assets.catalog.records import MapSet
+    from wsss_assets.devkit.image_labels import ImageLabels
+    from wsss_assets.map_sets.feedback import Feedback
+    from wsss_assets.map_sets.store import HeldSet
+
+__all__ = ["import_archive"]
+
+
+def import_archive(
+    record: MapSet,
+    split: str,
+    labels: ImageLabels | None,
+    feedback: Feedback,
+    location: str | None = None,
+) -> HeldSet:
+    """Import the authors' zip into shards of the store, unless that was done before.
+
+    Args:
+        record: the map set.
+        split: the split's name.
+        labels: its images, in the order of the rows, and their classes; None: WSSS-BED's list.
+        feedback: who waits.
+        location: path or address of a copy; None: where the authors keep it.
+
+    Raises:
+        UsageError: it has no archive.
+        FetchError: the network failed; `ChecksumError`: it is not the archive of the first time.
+        DataError: the archive cannot be used.
+    """
+    if record.archive is None or record.upstream is None:
+        raise UsageError(
+            f"{record.id} has no archive of its authors",
+            hint="name the repository that has it with --repo-id, or its maps with --source DIR",
+        )
+    source = _Upstream(record.id, record.upstream, record.archive)
+    wanted = WantedList(get_benchmark(record.benchmark), split, labels)
+    held = _held_archive(record, split, source.known_digest(), wanted.sha256)
+    if held is not None:
+        return held
+    with locked(record.id):
+        held = _held_archive(record, split, source.known_digest(), wanted.sha256)
+        if held is not None:
+            return held
+        wanted.labels()  # what comes from the network comes before what takes long
+        path, sha256 = source.file(location, feedback)
+        key = holding_key("archive", sha256, wanted.sha256)
+        origin = {"origin": "archive", "source": source.archive.url, "archive_sha256": sha256}
+        try:
+            with ZipMaps(path) as maps:
+                held = import_maps(record, split, maps, wanted, key, origin, feedback)
+        except DataError:
+            source.refuse_file()
+            raise
+        source.remember(path, sha256)
+        return held
+
+
+def _held_archive(
+    record: MapSet, split: str, sha256: str | None, list_sha256: str
+) -> HeldSet | None:
+    """An undamaged import of that archive, with that list."""
+    for held in list_held(record.id, split):
+        holding = held.holding
+        same = (holding.archive_sha256, holding.list_sha256) == (sha256, list_sha256)
+        if same and sha256 is not None and not held.damaged():
+            return held
+    return None
+
+
+@dataclass(frozen=True)
+class _Upstream:
+    """The archive of one map set, and what is known of its digest."""
+
+    set_id: str
+    name: str
+    archive: Archive
+
+    def file(self, location: str | None, feedback: Feedback) -> tuple[Path, str]:
+        """The archive as a file, and its digest, which is that of the first time."""
+        if location is None or "://" in location:
+            path = self._fetched
+            sha256 = self._fetch(location or self.archive.url, feedback)
+        else:
+            path = Path(location)
+            sha256 = sha256_file(path)
+            self._refuse_other(path, sha256)
+        return path, sha256
+
+    def remember(self, path: Path, sha256: str) -> None:
+        """Note the digest of an archive that was imported, and remove it if it was fetched."""
+        if self.known_digest() is None:
+            seen = Archive(url=self.archive.url, size=path.stat().st_size, sha256=sha256)
+            write_atomically(self._note, canonical_json(seen))
+        self._fetched.unlink(missing_ok=True)
+
+    def refuse_file(self) -> None:
+        """Remove a fetched file that cannot be used, if nothing says that it is the right one."""
+        if self.known_digest() is None:
+            self._fetched.unlink(missing_ok=True)
+
+    def known_digest(self) -> str | None:
+        """What the digest must be: as recorded, or as it was when it was first fetched."""
+        if self.archive.sha256 is not None or not self._note.is_file():
+            return self.archive.sha256
+        return parse_record(Archive, self._note.read_bytes(), str(self._note)).sha256
+
+    @property
+    def _fetched(self) -> Path:
+        return cache_folder() / "archives" / f"{self.name}.zip"
+
+    @property
+    def _note(self) -> Path:
+        return cache_folder() / "archives" / f"{self.name}.json"
+
+    def _fetch(self, url: str, feedback: Feedback) -> str:
+        feedback.say(f"fetching {url}")
+        with feedback.bytes(f"{self.name}.zip", self.archive.size) as advance:
+            return fetch_archive(
+                url,
+                self._fetched,
+                sha256=self.known_digest(),
+                size=self.archive.size,
+                advance=advance,
+                instead=f"name a copy of {self.name}.zip with --source",
+            )
+
+    def _refuse_other(self, path: Path, sha256: str) -> None:
+        known = self.known_digest()
+        if known not in {None, sha256}:
+            raise ChecksumError(
+                f"{path} is not the archive of {self.set_id} that was seen before",
+                expected=f"sha256 {known}",
+                found=f"sha256 {sha256}",
+                done="nothing was imported",
+                hint=f"if the authors have replaced it, remove {self._note} first",
+            )

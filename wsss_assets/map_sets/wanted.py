@@ -1,0 +1,116 @@
+"""Which maps a split should have, and which of them a source has by their names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from wsss_assets.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from wsss_assets.storage.stored_maps import StoredMaps
+
+__all__ = ["map_stem", "wanted_activations", "wanted_saliency"]
+
+_MOST_DIGITS = 3
+
+
+def map_stem(image_id: str, class_id: int | None) -> str:
+    """The name of a map's file without suffix; None: of a saliency map."""
+    return image_id if class_id is None else f"{image_id}_{class_id}"
+
+
+def wanted_saliency(source: StoredMaps, ids: Sequence[str]) -> dict[str, tuple[None]]:
+    """One map for every image.
+
+    Raises:
+        DataError: an id is there twice, or the source has a map of none of them.
+    """
+    _refuse_twice(ids)
+    stems = source.stems()
+    if not any(image_id in stems for image_id in ids):
+        mixed_up = any(_stored_classes(stems, ids).values())
+        raise _strangers(source, ids[0], "activation" if mixed_up else None)
+    return dict.fromkeys(ids, (None,))
+
+
+def wanted_activations(
+    source: StoredMaps,
+    ids: Sequence[str],
+    classes: Mapping[str, Sequence[int]] | None,
+    most_classes: int,
+) -> dict[str, tuple[int, ...]]:
+    """The classes of every image, ascending: those it should have and those that are there.
+
+    Args:
+        source: where the maps are.
+        ids: the images.
+        classes: what they should have; None: nothing is known.
+        most_classes: how many classes the benchmark has.
+
+    Raises:
+        DataError: an id is there twice, the source has a map of none of them, or one of a class
+            that the benchmark does not have.
+    """
+    _refuse_twice(ids)
+    stems = source.stems()
+    stored = _stored_classes(stems, ids)
+    if not any(stored.values()):
+        mixed_up = any(image_id in stems for image_id in ids)
+        raise _strangers(source, map_stem(ids[0], 0), "saliency" if mixed_up else None)
+    for image_id, found in stored.items():
+        if found and max(found) >= most_classes:
+            raise DataError(
+                f"{map_stem(image_id, max(found))} in {source} is of no class of the benchmark",
+                expected=f"classes 0..{most_classes - 1}",
+                hint="do the names of these maps count the classes from 1, or are the maps of "
+                "another benchmark?",
+            )
+    named = classes or {}
+    return {
+        image_id: tuple(sorted({*found, *named.get(image_id, ())}))
+        for image_id, found in stored.items()
+    }
+
+
+def _stored_classes(stems: Collection[str], ids: Sequence[str]) -> dict[str, list[int]]:
+    """For every image the classes that names of maps end in."""
+    found: dict[str, list[int]] = {image_id: [] for image_id in ids}
+    for stem in stems:
+        image_id, _, number = stem.rpartition("_")
+        classes = found.get(image_id)
+        if classes is not None and _is_plain_number(number):
+            classes.append(int(number))
+    return found
+
+
+def _is_plain_number(text: str) -> bool:
+    """Whether a text is a number as this package writes it, so that no two texts are the same."""
+    short = len(text) <= _MOST_DIGITS
+    return short and text.isascii() and text.isdecimal() and (text == "0" or text[0] != "0")
+
+
+def _refuse_twice(ids: Sequence[str]) -> None:
+    twice = [image_id for image_id, count in Counter(ids).items() if count > 1]
+    if twice:
+        raise DataError(f"{twice[0]} is among the ids twice", expected="each image once")
+    if not ids:
+        raise DataError("there is no image id", expected="the images of a split")
+
+
+def _strangers(source: StoredMaps, example: str, instead: str | None) -> DataError:
+    """The error for a source without a single map of the images."""
+    stems = source.stems()
+    shown = ", ".join(islice(stems, 3))
+    hint = "are they the maps of another benchmark or split?"
+    if instead is not None:
+        hint = f"by their names these are {instead} maps: the other kind of map set"
+    return DataError(
+        f"{source} has no map of any of these images",
+        expected=f"names like {example}",
+        found=f"{len(stems)} maps, e.g. {shown}",
+        hint=hint,
+    )

@@ -1,0 +1,1 @@
+"""Putting map sets on the Hub: packed, described, released."""

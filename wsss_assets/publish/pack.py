@@ -1,0 +1,238 @@
+"""Loose maps into a folder that is laid out as the repository will be, its manifest included."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from wsss_assets.benchmarks import get_benchmark
+from wsss_assets.catalog.catalog import get_map_set, map_set_names
+from wsss_assets.catalog.names import no_map_set
+from wsss_assets.catalog.records import (
+    Manifest,
+    MapSet,
+    PublishedSet,
+    canonical_json,
+    parse_record,
+)
+from wsss_assets.devkit.image_labels import write_label_list
+from wsss_assets.errors import FolderInUseError, MissingFileError, RecordError, UsageError
+from wsss_assets.map_sets.feedback import SILENT
+from wsss_assets.map_sets.lists import list_file
+from wsss_assets.map_sets.packing import pack_split
+from wsss_assets.map_sets.repository import MANIFEST_NAME
+from wsss_assets.storage.files import (
+    remove_leftovers,
+    sha256_file,
+    temporary_folder,
+    write_atomically,
+)
+from wsss_assets.storage.remote import open_stored_maps
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wsss_assets.catalog.records import LabelListFile, SplitShards
+    from wsss_assets.devkit.image_labels import ImageLabels
+    from wsss_assets.map_sets.feedback import Feedback
+
+__all__ = ["UNRELEASED", "check_staged", "describe", "pack", "read_staged"]
+
+UNRELEASED = "unreleased"
+"""The version of a staged manifest; publishing gives it a name."""
+
+
+def describe(
+    set_id: str,
+    *,
+    maker: str | None = None,
+    supervision: str | None = None,
+    licence: str | None = None,
+    citation: str | None = None,
+    note: str | None = None,
+) -> MapSet:
+    """The catalogue's record of a map set, or a new one from what its maker says.
+
+    Args:
+        set_id: `<benchmark>/<kind>/<name>`.
+        maker: the model or method, in words.
+        supervision: `none`, `image_labels` or `pixel_masks`.
+        licence: of the maps.
+        citation: a BibTeX entry.
+        note: what a user must know.
+
+    Raises:
+        UsageError: the catalogue has a record of that id, which nothing can be said about; or it
+            has none, and nobody says what made the maps.
+        RecordError: what is said does not make a record.
+    """
+    said = {
+        "maker": maker,
+        "supervision": supervision,
+        "licence": licence,
+        "citations": None if citation is None else (citation.strip(),),
+        "note": note,
+    }
+    given = {name: value for name, value in said.items() if value is not None}
+    if set_id in map_set_names():
+        if given:
+            raise UsageError(
+                f"{set_id} is in the catalogue, so its record is known",
+                found=f"{', '.join(given)} given as well",
+                hint="choose another id for maps of your own",
+            )
+        return get_map_set(set_id)
+    if maker is None:
+        close = no_map_set(set_id).hint
+        raise UsageError(
+            f"{set_id} is not in the catalogue",
+            hint="say what made the maps with --made-by TEXT" + (f"; {close}" if close else ""),
+        )
+    record = parse_record(
+        MapSet, json.dumps({"id": set_id, "splits": {}, **given}), "what was said of the set"
+    )
+    get_benchmark(record.benchmark)
+    return record
+
+
+def pack(
+    maps: str | Path,
+    record: MapSet,
+    staging: Path,
+    *,
+    split: str,
+    labels: ImageLabels,
+    recode: bool = True,
+    workers: int | None = None,
+    feedback: Feedback = SILENT,
+) -> SplitShards:
+    """Pack the maps of a split and add them to the manifest of a staging folder.
+
+    Shards are moved into place when they are whole and the manifest is written last, so what a
+    kill leaves behind is never taken for packed. What was packed under the same id and split is
+    replaced.
+
+    Args:
+        maps: a folder, zip or address of the maps.
+        record: what they are.
+        staging: the folder to publish later; made if need be.
+        split: the split's name.
+        labels: its images, in the order of the rows, and their classes.
+        recode: decode every map, digest its pixels and store the smaller lossless encoding;
+            otherwise the bytes are stored as they are and not decoded.
+        workers: threads; None: one per core.
+        feedback: who waits.
+
+    Raises:
+        FolderInUseError: the split was packed with another list of images or classes.
+        DataError: there are no maps of these images.
+    """
+    before = read_staged(staging)
+    listed = _label_list(before, staging, record.benchmark, split, labels)
+    home = staging / record.id
+    home.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(staging)
+    with open_stored_maps(maps) as source, temporary_folder(home / split) as folder:
+        content = pack_split(
+            source,
+            tuple(labels),
+            kind=record.kind,
+            folder=folder,
+            split=split,
+            prefix=record.id,
+            classes=labels if record.kind == "activation" else None,
+            most_classes=len(get_benchmark(record.benchmark).classes),
+            recode=recode,
+            workers=workers,
+            progress=feedback.items,
+        )
+        for file in content.files:
+            name = file.path.rpartition("/")[2]
+            (folder / name).replace(home / name)
+    write_label_list(staging / listed.path, labels)
+    _write_manifest(staging, _with_split(before, record, split, content, listed))
+    for path in home.glob(f"{split}-?????-of-?????.parquet"):
+        if path.name not in {file.path.rpartition("/")[2] for file in content.files}:
+            path.unlink()
+    return content
+
+
+def read_staged(staging: Path) -> Manifest:
+    """The manifest of a staging folder; an empty one where there is none yet.
+
+    Raises:
+        RecordError: there is one that is damaged.
+    """
+    path = staging / MANIFEST_NAME
+    if not path.exists():
+        return Manifest(format=1, version=UNRELEASED, sets=())
+    manifest = parse_record(Manifest, path.read_bytes(), str(path))
+    if not manifest.is_intact():
+        raise RecordError(
+            f"{path} was changed by hand or damaged",
+            hint="remove it and pack the sets again",
+        )
+    return manifest
+
+
+def check_staged(staging: Path, manifest: Manifest) -> None:
+    """Hold every staged file to the manifest.
+
+    Raises:
+        MissingFileError: a file is not there.
+        RecordError: one is not what the manifest says.
+    """
+    for file in manifest.files():
+        path = staging / file.path
+        if not path.is_file():
+            raise MissingFileError(f"no file {path}", hint="pack the set again")
+        if path.stat().st_size != file.size or sha256_file(path) != file.sha256:
+            raise RecordError(
+                f"{path} is not the file that was packed",
+                expected=f"{file.size} bytes of sha256 {file.sha256}",
+                done="nothing was published",
+                hint="pack the set again",
+            )
+
+
+def _label_list(
+    manifest: Manifest, staging: Path, benchmark: str, split: str, labels: ImageLabels
+) -> LabelListFile:
+    listed, _ = list_file(benchmark, split, labels)
+    packed = manifest.lists.get(f"{benchmark}/{split}")
+    if packed not in {None, listed}:
+        others = [
+            one.record.id
+            for one in manifest.sets
+            if one.record.benchmark == benchmark and split in one.splits
+        ]
+        raise FolderInUseError(
+            f"{benchmark} {split} was packed with another list in {staging}",
+            expected="the same images, order and classes for every set of a split",
+            found=f"{len(labels):,} images, where {', '.join(others)} has another list",
+            done="nothing was packed",
+            hint="use the same --labels, another name for --split, or another --staging",
+        )
+    return listed
+
+
+def _with_split(
+    manifest: Manifest, record: MapSet, split: str, content: SplitShards, listed: LabelListFile
+) -> Manifest:
+    sets = {one.record.id: one for one in manifest.sets}
+    known = sets[record.id].splits if record.id in sets else {}
+    splits = {**known, split: content}
+    counted = {name: part.rows for name, part in splits.items()}
+    described = record.model_copy(update={"published": None, "splits": counted})
+    sets[record.id] = PublishedSet(record=described, splits=dict(sorted(splits.items())))
+    lists = {**manifest.lists, f"{record.benchmark}/{split}": listed}
+    return Manifest(
+        format=1,
+        version=UNRELEASED,
+        sets=tuple(sets[name] for name in sorted(sets)),
+        lists=dict(sorted(lists.items())),
+    ).sealed()
+
+
+def _write_manifest(staging: Path, manifest: Manifest) -> None:
+    write_atomically(staging / MANIFEST_NAME, canonical_json(manifest))

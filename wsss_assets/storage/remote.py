@@ -1,0 +1,172 @@
+"""Maps behind an address: anything that fsspec knows, such as `s3://`, `hf://` or `memory://`."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wsss_assets.errors import FetchError, MissingDependencyError, MissingFileError
+from wsss_assets.storage.archives import ZipMaps
+from wsss_assets.storage.files import by_stem
+from wsss_assets.storage.images import MAP_SUFFIXES
+from wsss_assets.storage.stored_maps import FolderMaps, StoredMaps, fingerprint_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+    from types import ModuleType
+
+__all__ = ["RemoteMaps", "StoredMaps", "open_stored_maps"]
+
+_TRIES = 3
+_BLOCK = 1 << 16  # bytes that are read at once: whole blocks of fsspec's size cost 8 times the zip
+
+
+def open_stored_maps(location: str | Path) -> StoredMaps:
+    """The maps in a folder, in a zip archive, or behind an address.
+
+    Args:
+        location: a path; or an address of a folder, of a `.zip`, or of a folder within one
+            (`zip://FOLDER::ADDRESS`).
+
+    Raises:
+        MissingFileError: nothing is there, or no map.
+        ArchiveError: it is a file and no usable zip archive.
+        FetchError: the address cannot be reached.
+        MissingDependencyError: fsspec is not installed.
+    """
+    address = str(location)
+    if address.startswith("zip://"):
+        folder, _, inner = address.removeprefix("zip://").partition("::")
+        return _remote_zip(inner, folder) if "://" in inner else ZipMaps(Path(inner), None, folder)
+    if "://" in address:
+        return _remote_zip(address) if address.lower().endswith(".zip") else RemoteMaps(address)
+    path = Path(location)
+    return ZipMaps(path) if path.is_file() else FolderMaps(path)
+
+
+class RemoteMaps(StoredMaps):
+    """The maps right in a folder behind an address.
+
+    Args:
+        url: the folder, in any form that fsspec knows.
+        sleep: what waits between tries.
+
+    Raises:
+        MissingFileError: no such folder, or it holds no map.
+        FetchError: it cannot be reached.
+        MissingDependencyError: fsspec is not installed.
+    """
+
+    threads = 16
+
+    def __init__(self, url: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._url = url
+        self._sleep = sleep
+        with _faults(url):
+            self._system, path = _fsspec().url_to_fs(url)
+            self._entries = {
+                entry["name"].rstrip("/").rpartition("/")[2]: entry
+                for entry in self._system.ls(path, detail=True)
+                if entry.get("type") == "file"
+            }
+        self._names = by_stem(sorted(self._entries), MAP_SUFFIXES)
+        if not self._names:
+            raise MissingFileError(
+                f"{url} holds no {' or '.join(MAP_SUFFIXES)} file",
+                found=f"{len(self._entries)} other files",
+                hint="name the folder that holds the maps themselves, not one above it",
+            )
+
+    def __str__(self) -> str:
+        return self._url
+
+    def stems(self) -> Collection[str]:
+        """See `StoredMaps`."""
+        return self._names.keys()
+
+    def read(self, stem: str) -> bytes:
+        """The bytes of a map.
+
+        A file that was listed and then is not there, or has another size, is a fault of the
+        way to it and no missing map: some file systems call every refusal "not found".
+
+        Raises:
+            MissingFileError: there is none of that name.
+            FetchError: it cannot be read, in three tries.
+        """
+        name = self._names.get(stem)
+        if name is None:
+            raise MissingFileError(f"no map {stem} in {self._url}")
+        for attempt in range(1, _TRIES + 1):
+            try:
+                return self._read_once(name)
+            except (OSError, ValueError) as error:
+                if attempt == _TRIES:
+                    raise FetchError(
+                        f"{self._url}: {name} is listed but cannot be read",
+                        found=str(error) or type(error).__name__,
+                        done=f"tried {_TRIES} times",
+                        hint="try again later",
+                    ) from error
+            self._sleep(2.0 ** (attempt - 1))
+        raise AssertionError("not reached")
+
+    def fingerprint(self) -> str:
+        """See `StoredMaps`: of names, sizes, and what the place says of versions."""
+        return fingerprint_of(_known(name, self._entries[name]) for name in self._names.values())
+
+    def _read_once(self, name: str) -> bytes:
+        entry = self._entries[name]
+        data: bytes = self._system.cat_file(entry["name"])
+        size = entry.get("size")
+        if size is not None and size != len(data):
+            raise OSError(f"{len(data)} of {size} bytes came")
+        return data
+
+
+def _remote_zip(url: str, folder: str = "") -> ZipMaps:
+    with _faults(url):
+        system, path = _fsspec().url_to_fs(url)
+        file = system.open(path, "rb", block_size=_BLOCK)
+    with _faults(url):
+        return ZipMaps(file, url, folder)
+
+
+def _known(name: str, entry: dict[str, Any]) -> tuple[object, ...]:
+    """What a listing says of a file that is different after a change."""
+    versions = ("ETag", "etag", "md5", "blob_id", "mtime", "created", "LastModified", "last_commit")
+    return (name, entry.get("size"), *(entry.get(version) for version in versions))
+
+
+@contextlib.contextmanager
+def _faults(url: str) -> Iterator[None]:
+    """Turn what fsspec and its many packages raise into our errors."""
+    try:
+        yield
+    except ImportError as error:
+        raise FetchError(
+            f"{url} cannot be opened",
+            found=str(error),
+            hint="install the package that it names",
+        ) from error
+    except FileNotFoundError as error:
+        raise MissingFileError(f"nothing is at {url}", found=str(error)) from error
+    except PermissionError as error:
+        raise FetchError(
+            f"{url} may not be read",
+            found=str(error) or None,
+            hint="give fsspec the credentials it needs, see the documentation of that file system",
+        ) from error
+    except (OSError, ValueError) as error:
+        raise FetchError(f"{url} cannot be opened", found=str(error)) from error
+
+
+def _fsspec() -> ModuleType:
+    try:
+        import fsspec.core
+    except ImportError as error:
+        raise MissingDependencyError("fsspec", "hub", "reading maps behind an address") from error
+    core: ModuleType = fsspec.core
+    return core
