@@ -222,7 +222,7 @@ def test_results_are_narrowed() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["info", "vst_dutz"], "did you mean coco2014/activation/l2g_vst_duts or coco2014/saliency/vs"),
+        (["info", "vst_dutz"], "coco2014/saliency/vst_duts or voc2012/activation/l2g_vst_duts"),
         (["info", "COCO_OAA"], "there is voc2012/activation/oaa"),
         (["why", "voc2012/activation/eps"], "is 27 map sets"),
         (["cite", "vstt"], "did you mean vst"),

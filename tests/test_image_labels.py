@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from tests.voc_folder import ADDED, TRAIN, VAL, make_voc, write_list, write_xml
 from wsss_assets.benchmarks import get_benchmark
-from wsss_assets.storage.image_ids import check_image_id
 from wsss_assets.devkit.image_labels import (
     ImageLabels,
     fetch_label_list,
@@ -34,6 +33,7 @@ from wsss_assets.errors import (
     UnknownNameError,
     UsageError,
 )
+from wsss_assets.storage.image_ids import check_image_id
 from wsss_assets.storage.images import write_label
 
 VOC = get_benchmark("voc2012")
