@@ -60,7 +60,7 @@ NAME = "VOC2012_VST_DUTS"
 FEW = {one: LABELS[one] for one in list(LABELS)[1:3]}
 LARGE = {one: draw(one, (150, 200)) for one in LABELS}
 PATIENCE = 60
-MOST_DECISIVE, MOST_OTHERS = 9, 5
+MOST_DECISIVE, MOST_OTHERS = 7, 4
 PASSING = re.compile(
     r"^cache/(verified|locks)/|^hf/.*(\.locks/|/blobs/|/refs/|/trees/|\.no_exist/|/tmp[^/]*/dummy)"
 )
@@ -322,8 +322,9 @@ class Moments:
         for at in self.chosen():
             self.restore()
             outcome = self.launcher.run(*self.arguments, at=at, how=how)
-            if how == "kill":
-                assert outcome.code == -signal.SIGKILL, outcome
+            if len(outcome.steps.splitlines()) <= at and not outcome.code:
+                continue  # runs differ by a step or two
+            assert how != "kill" or outcome.code == -signal.SIGKILL, outcome
             yield outcome
 
     def assert_mended(self, what: Outcome) -> None:
@@ -577,7 +578,7 @@ def test_downloads_may_be_killed_at_any_time(place: Place, hub: FakeHub) -> None
     took = time.monotonic() - begun
     shutil.rmtree(place.cache)
     shutil.rmtree(place.hf)
-    for part in (0.6, 0.8, 0.9):
+    for part in (0.7, 0.9):
         with place.started(*FROM_HUB) as process:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(took * part)

@@ -110,7 +110,6 @@ class UnknownNameError(UsageError):
             hint=f"did you mean {' or '.join(close)}?" if close else None,
         )
 
-
     @classmethod
     def saying(
         cls, summary: str, *, expected: str | None = None, hint: str | None = None

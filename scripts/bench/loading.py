@@ -15,7 +15,7 @@ import common
 from PIL import Image
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 PARQUET, LOAD, JOINED = "Dataset.from_parquet", "load_dataset", "load_dataset, two sets"
@@ -52,9 +52,10 @@ def stage(folder: Path, labels: dict[str, tuple[int, ...]], staging: Path) -> No
         pack(maps, record, staging, split="train_aug", labels=listed, recode=False)
 
 
-def decode(data: bytes) -> None:
-    """The pixels of a PNG."""
-    Image.open(io.BytesIO(data)).load()
+def decode_all(stored: Iterable[bytes]) -> None:
+    """The pixels of PNGs."""
+    for data in stored:
+        Image.open(io.BytesIO(data)).load()
 
 
 def read_rows(data: Any, rows: Sequence[int]) -> None:  # noqa: ANN401 (a data set)
@@ -90,7 +91,6 @@ def main(data: Path | None, images: int, rows: int, rounds: int, json_target: Pa
         staging = scratch / "staging"
         stage(scratch / "maps", labels, staging)
         load = partial(load_dataset, saliency=SALIENCY, source=str(staging), feedback=SILENT)
-        shards = sorted(map(str, (scratch / "own").rglob(f"{SALIENCY}/**/*.parquet")))
         loaded: Any = load()
         shards = sorted(map(str, (scratch / "own").rglob(f"{SALIENCY}/**/*.parquet")))
         opening = common.interleave(
@@ -108,9 +108,9 @@ def main(data: Path | None, images: int, rows: int, rounds: int, json_target: Pa
         some = loaded.select(range(rows))
         reading = common.interleave(
             [
-                common.Contender(MEMORY, lambda: [decode(stored[n]) for n in shuffled], rows),
+                common.Contender(MEMORY, partial(decode_all, [stored[n] for n in shuffled]), rows),
                 common.Contender(RANDOM, partial(read_rows, loaded, shuffled), rows),
-                common.Contender(IN_ORDER, lambda: list(map(decode, stored)), rows),
+                common.Contender(IN_ORDER, partial(decode_all, stored), rows),
                 common.Contender(EPOCH, partial(read_in_order, some), rows),
             ],
             rounds,
