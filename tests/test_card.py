@@ -13,7 +13,7 @@ import pytest
 
 from tests.map_set_files import SPLIT, activation_maps, commit_staged, saliency_maps, stage
 from wsss_assets.catalog.records import Manifest, canonical_json, parse_record
-from wsss_assets.publish.card import dataset_card, generated_files, planned_card
+from wsss_assets.publish.card.dataset_card import dataset_card, generated_files, planned_card
 
 if TYPE_CHECKING:
     from tests.fakehub import FakeHub

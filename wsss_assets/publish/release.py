@@ -28,7 +28,7 @@ from wsss_assets.errors import (
 )
 from wsss_assets.map_sets.feedback import SILENT
 from wsss_assets.map_sets.repository import MANIFEST_NAME, read_manifest, wanted_repository
-from wsss_assets.publish.card import dataset_card
+from wsss_assets.publish.card.dataset_card import dataset_card
 from wsss_assets.publish.pack import check_staged, read_staged
 from wsss_assets.storage.files import (
     check_free_space,

@@ -8,7 +8,6 @@ names, before it is used; one that is wrong is fetched once more. What is cached
 from __future__ import annotations
 
 import contextlib
-import random
 import re
 import time
 from pathlib import Path
@@ -20,7 +19,7 @@ from wsss_assets.errors import ChecksumError, FetchError, MissingDependencyError
 from wsss_assets.storage.fetch import cache_folder
 from wsss_assets.storage.files import refuse_disk_trouble, write_atomically
 from wsss_assets.storage.verified import is_whole
-from wsss_assets.storage.web import is_offline
+from wsss_assets.storage.web import is_offline, pause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +40,6 @@ _TRIES = 6
 _ASKED_ITSELF = 3
 """What one failure counts where the Hub's library has asked several times before it gave up."""
 
-_LONGEST_WAIT = 60.0
 _PASSING = {403, 408, 409, 412, 425, 429}
 _FINAL_ERRORS = {"GatedRepoError", "HFValidationError"}
 _LIBRARY = {"library_name": "wsss-assets", "library_version": __version__}
@@ -285,9 +283,7 @@ class Attempts:
                 done=f"tried {self.tries} times; what was fetched before is kept",
                 hint="try again later, or through a mirror: HF_ENDPOINT=https://…",
             ) from error
-        # Jitter keeps many clients that failed together from coming back together.
-        wait = 2.0 ** (self.failures - 1) * random.uniform(0.5, 1.0)  # noqa: S311
-        self.sleep(_retry_after(cause) or min(wait, _LONGEST_WAIT))
+        pause(self.failures, _retry_after(cause), self.sleep)
 
 
 _ADVICE = {
@@ -325,7 +321,7 @@ def _is_final(status: int) -> bool:
 def _retry_after(error: BaseException) -> float:
     headers = getattr(getattr(error, "response", None), "headers", {})
     text = headers.get("Retry-After", "") if headers else ""
-    return min(float(text), _LONGEST_WAIT) if text.isdecimal() else 0.0
+    return float(text) if text.isdecimal() else 0.0
 
 
 def _reason(error: BaseException) -> str:

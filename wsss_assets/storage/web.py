@@ -34,6 +34,7 @@ __all__ = [
     "check_redirect",
     "is_offline",
     "opened",
+    "pause",
 ]
 
 NETWORK_FAULTS = (OSError, http.client.HTTPException)
@@ -52,6 +53,20 @@ def is_offline() -> bool:
     if constants is not None:
         return bool(constants.HF_HUB_OFFLINE)
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+
+
+def pause(failures: int, asked: float, sleep: Callable[[float], None]) -> None:
+    """Wait before the next try: as long as the server asks, else longer after each failure.
+
+    Jitter keeps many clients that failed together from coming back together.
+
+    Args:
+        failures: how many there were in a row.
+        asked: seconds that the server asks for; 0: it does not.
+        sleep: what waits.
+    """
+    longer = 2.0 ** (failures - 1) * random.uniform(0.5, 1.0)  # noqa: S311
+    sleep(min(asked or longer, _LONGEST_WAIT))
 
 
 def opened(
@@ -138,8 +153,7 @@ class Attempts:
                 done=f"tried {_TRIES} times",
                 hint=f"try again later, or {self.hint}",
             ) from error
-        # Jitter keeps many clients that failed together from coming back together.
-        self.sleep(wait or 2.0 ** (self.failures - 1) * random.uniform(0.5, 1.0))  # noqa: S311
+        pause(self.failures, wait, self.sleep)
 
 
 def _cause(error: OSError | http.client.HTTPException) -> object:
@@ -166,12 +180,12 @@ def _judge(error: OSError | http.client.HTTPException) -> tuple[str, float | Non
 def _retry_after(headers: Message) -> float:
     text = (headers.get("Retry-After") or "").strip()
     if text.isascii() and text.isdecimal():
-        return min(float(text), _LONGEST_WAIT)
+        return float(text)
     try:
         moment = parsedate_to_datetime(text).timestamp()
     except (TypeError, ValueError):
         return 0.0
-    return min(max(moment - time.time(), 0.0), _LONGEST_WAIT)
+    return max(moment - time.time(), 0.0)
 
 
 class _CheckedRedirects(urllib.request.HTTPRedirectHandler):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wsss_assets.benchmarks import get_benchmark, list_benchmarks
 from wsss_assets.catalog.catalog import get_maker, list_makers, list_map_sets
-from wsss_assets.publish.markdown import plain
+from wsss_assets.publish.card.markdown import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

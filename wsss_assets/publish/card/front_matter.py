@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from wsss_assets.publish.configurations import default_of
+from wsss_assets.publish.card.configurations import default_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from wsss_assets.publish.configurations import Configuration
+    from wsss_assets.publish.card.configurations import Configuration
 
 __all__ = ["front_matter"]
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from wsss_assets.map_sets.obtain import USUAL_SPLITS
 from wsss_assets.map_sets.repository import DEFAULT_REPO_ID
-from wsss_assets.publish.configurations import default_of
+from wsss_assets.publish.card.configurations import default_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wsss_assets.publish.configurations import Configuration
+    from wsss_assets.publish.card.configurations import Configuration
 
 __all__ = ["checked", "with_package", "without_package"]
 

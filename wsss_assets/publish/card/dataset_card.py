@@ -1,6 +1,6 @@
 """The card of a dataset repository: its README.md, which the Hub and `datasets` read as well.
 
-`card.md` holds what every card says; what depends on the map sets is put in here.
+`template.md` holds what every card says; what depends on the map sets is put in here.
 """
 
 from __future__ import annotations
@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING
 
 from wsss_assets.catalog.bibliography import whole_bibliography
 from wsss_assets.map_sets.repository import DEFAULT_REPO_ID
-from wsss_assets.publish.card_examples import checked, with_package, without_package
-from wsss_assets.publish.card_lists import (
+from wsss_assets.publish.card.configurations import (
+    benchmark_title,
+    packed_configurations,
+    planned_configurations,
+)
+from wsss_assets.publish.card.examples import checked, with_package, without_package
+from wsss_assets.publish.card.front_matter import front_matter
+from wsss_assets.publish.card.licences import licences
+from wsss_assets.publish.card.lists import (
     annotation_table,
     bibliography,
     class_names,
@@ -21,22 +28,15 @@ from wsss_assets.publish.card_lists import (
     makers_table,
     notes,
 )
-from wsss_assets.publish.configurations import (
-    benchmark_title,
-    packed_configurations,
-    planned_configurations,
-)
-from wsss_assets.publish.front_matter import front_matter
-from wsss_assets.publish.licences import licences
-from wsss_assets.publish.markdown import fenced, plain
+from wsss_assets.publish.card.markdown import fenced, plain
+from wsss_assets.publish.card.set_tables import set_tables
 from wsss_assets.publish.pack import UNRELEASED
-from wsss_assets.publish.set_tables import set_tables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wsss_assets.catalog.records import Manifest
-    from wsss_assets.publish.configurations import Configuration
+    from wsss_assets.publish.card.configurations import Configuration
 
 __all__ = ["dataset_card", "generated_files", "planned_card"]
 
@@ -94,7 +94,7 @@ def _card(configurations: Sequence[Configuration], repo_id: str, version: str) -
     released = version != UNRELEASED
     pin = version if released else _FIRST_VERSION
     title = _title(configurations, repo_id)
-    template = files("wsss_assets.publish").joinpath("card.md").read_text("utf-8")
+    template = files("wsss_assets.publish.card").joinpath("template.md").read_text("utf-8")
     return Template(template).substitute(
         front_matter=front_matter(configurations, title, repo_id),
         title=plain(title),

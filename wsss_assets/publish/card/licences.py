@@ -13,7 +13,7 @@ from wsss_assets.catalog.catalog import (
     list_training_sets,
 )
 from wsss_assets.catalog.prose import describe_licence
-from wsss_assets.publish.markdown import bullets, link, plain, table
+from wsss_assets.publish.card.markdown import bullets, link, plain, table
 
 if TYPE_CHECKING:
     from wsss_assets.catalog.records import Maker

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from wsss_assets.catalog.catalog import get_training_set, list_training_sets
 from wsss_assets.catalog.prose import describe_licence
-from wsss_assets.publish.configurations import benchmark_title, maker_of
-from wsss_assets.publish.markdown import code, link, plain, table
+from wsss_assets.publish.card.configurations import benchmark_title, maker_of
+from wsss_assets.publish.card.markdown import code, link, plain, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wsss_assets.catalog.records import MapSet, SplitShards, Supervision
-    from wsss_assets.publish.configurations import Configuration
+    from wsss_assets.publish.card.configurations import Configuration
 
 __all__ = ["ANNOTATION", "set_tables"]
 

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 from wsss_assets.catalog.bibliography import citation_keys, citations
 from wsss_assets.catalog.catalog import get_maker, get_map_set, map_set_names
 from wsss_assets.catalog.prose import describe_licence
-from wsss_assets.publish.configurations import benchmark_of, maker_of
-from wsss_assets.publish.licences import code_cells
-from wsss_assets.publish.markdown import bullets, code, plain, table
-from wsss_assets.publish.set_tables import ANNOTATION
+from wsss_assets.publish.card.configurations import benchmark_of, maker_of
+from wsss_assets.publish.card.licences import code_cells
+from wsss_assets.publish.card.markdown import bullets, code, plain, table
+from wsss_assets.publish.card.set_tables import ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from wsss_assets.catalog.records import Maker, MapSet, SplitShards, Supervision
-    from wsss_assets.publish.configurations import Configuration
+    from wsss_assets.publish.card.configurations import Configuration
 
 __all__ = [
     "annotation_table",
