@@ -681,6 +681,20 @@ def test_maps_of_one_s_own_beside_those_of_the_catalogue(world: World, tmp_path:
             assert decoded(rows) == expected
 
 
+def test_a_stream_beside_loose_files_is_read_from_here(world: World, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for stem, data in ACTIVATION.items():
+        (folder / f"{stem}.png").write_bytes(data)
+    stream = world.load(saliency="vst_duts", activation=folder, streaming=True)
+    assert isinstance(stream, datasets.IterableDataset)
+    world.hub.clear_log()
+    assert [np.asarray(row["saliency"]).tolist() for row in stream] == [
+        pixels_of(SALIENCY[one]).tolist() for one in IDS
+    ]
+    assert world.hub.requests == []
+
+
 @pytest.mark.parametrize("streaming", [False, True])
 def test_some_images_with_a_zip_of_one_s_own(world: World, tmp_path: Path, streaming: bool) -> None:
     chosen = {one: LABELS[one] for one in (IDS[1], IDS[4])}

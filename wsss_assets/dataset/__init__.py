@@ -150,7 +150,9 @@ class _Loader:
         records = self._records(wanted)
         split = self._split(records, split)
         given = self._given_labels(labels)
-        held = {kind: self._held(record, split) for kind, record in records.items()}
+        # Loose files are joined on disk, which takes all parts to be here.
+        remote = self.streaming and len(records) == len(wanted)
+        held = {kind: self._held(record, split, remote) for kind, record in records.items()}
         listed = self._own_labels(held, split) if given is None else given
         ids = tuple(listed)
         parts = [
@@ -199,9 +201,9 @@ class _Loader:
             return given_labels(labels, self.benchmark)
         return read_label_list(Path(labels), self.benchmark)
 
-    def _held(self, record: MapSet, split: str) -> HeldSet:
-        """The set on this machine; for a stream, as it will be found on the Hub."""
-        if self.streaming and self.source in {"auto", "hub"} and record.published is not None:
+    def _held(self, record: MapSet, split: str, remote: bool) -> HeldSet:
+        """The set on this machine; or, to be read from afar, as it will be found on the Hub."""
+        if remote and self.source in {"auto", "hub"} and record.published is not None:
             return published_set(record, split)
         return obtain(record, split, source=self.source, feedback=self.feedback)
 
