@@ -29,6 +29,7 @@ from wsss_assets.errors import RecordError, WsssAssetsError
 from wsss_assets.storage.image_ids import check_image_id
 
 __all__ = [
+    "NOT_THERE",
     "REPO_ID_PATTERN",
     "Archive",
     "Holding",
@@ -84,6 +85,9 @@ def _check_id(image_id: str) -> str:
 
 
 REPO_ID_PATTERN = "[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
+
+NOT_THERE = "not in the source"
+"""The reason of a hole where there was no file."""
 
 Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"\A[a-z0-9][a-z0-9_]{0,63}\z")]
 MapSetId: TypeAlias = Annotated[
@@ -259,6 +263,11 @@ class SplitShards(Record):
     pixels_sha256: Sha256 | None
     files: Annotated[tuple[RepoFile, ...], Field(min_length=1)]
     holes: tuple[Hole, ...] = ()
+
+    @property
+    def has_damage(self) -> bool:
+        """Whether maps were there and could not be used."""
+        return any(hole.reason != NOT_THERE for hole in self.holes)
 
     @property
     def size(self) -> int:

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from wsss_assets.catalog.records import Hole, RepoFile, SplitShards
+from wsss_assets.catalog.records import NOT_THERE, Hole, RepoFile, SplitShards
 from wsss_assets.errors import DataError, MissingFileError
 from wsss_assets.map_sets.wanted import map_stem, wanted_activations, wanted_saliency
 from wsss_assets.parallel import default_workers, ordered_map
@@ -27,8 +27,6 @@ __all__ = ["pack_split"]
 
 _IMAGES_PER_TASK, _RECODED_PER_TASK = 16, 4
 """A task for a thread is several images, since one takes little time; decoded ones take space."""
-
-_NOT_THERE = "not in the source"
 
 
 def pack_split(
@@ -173,13 +171,13 @@ def _fill(image: _Image, *, source: StoredMaps, recode: bool, needs_one: bool) -
             else:
                 image.maps[key] = checked_map(data, stem)
         except MissingFileError:
-            image.miss(key, _NOT_THERE)
+            image.miss(key, NOT_THERE)
         except DataError as error:
             image.miss(key, _reason(error))
         else:
             image.rewritten += image.maps[key] is not data
     if needs_one and not image.keys:
-        image.miss(None, _NOT_THERE)
+        image.miss(None, NOT_THERE)
     _refuse_sizes(image)
 
 

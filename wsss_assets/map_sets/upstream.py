@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from wsss_assets.benchmarks import get_benchmark
 from wsss_assets.catalog.records import Archive, canonical_json, parse_record
 from wsss_assets.errors import ChecksumError, DataError, UsageError
+from wsss_assets.map_sets.cache import remove_held
 from wsss_assets.map_sets.imports import import_maps
 from wsss_assets.map_sets.lists import WantedList
 from wsss_assets.map_sets.store import holding_key, list_held, locked
@@ -62,16 +63,31 @@ def import_archive(
             return held
         wanted.labels()  # what comes from the network comes before what takes long
         path, sha256 = source.file(location, feedback)
-        key = holding_key("archive", sha256, wanted.sha256)
-        origin = {"origin": "archive", "source": source.archive.url, "archive_sha256": sha256}
         try:
-            with ZipMaps(path) as maps:
-                held = import_maps(record, split, maps, wanted, key, origin, feedback)
+            held = _import(record, split, path, sha256, wanted, feedback)
+            if source.vouched_by_nothing(path) and held.holding.content.has_damage:
+                feedback.say(f"{source.name}.zip holds damaged maps: fetching it once more to see")
+                source.refuse_file()
+                path, second = source.file(location, feedback)
+                if second != sha256:  # then the damage came on the way
+                    remove_held([held])
+                    sha256 = second
+                    held = _import(record, split, path, sha256, wanted, feedback)
         except DataError:
             source.refuse_file()
             raise
         source.remember(path, sha256)
         return held
+
+
+def _import(
+    record: MapSet, split: str, path: Path, sha256: str, wanted: WantedList, feedback: Feedback
+) -> HeldSet:
+    key = holding_key("archive", sha256, wanted.sha256)
+    url = "" if record.archive is None else record.archive.url
+    origin = {"origin": "archive", "source": url, "archive_sha256": sha256}
+    with ZipMaps(path) as maps:
+        return import_maps(record, split, maps, wanted, key, origin, feedback)
 
 
 def _held_archive(
@@ -111,6 +127,10 @@ class _Upstream:
             seen = Archive(url=self.archive.url, size=path.stat().st_size, sha256=sha256)
             write_atomically(self._note, canonical_json(seen))
         self._fetched.unlink(missing_ok=True)
+
+    def vouched_by_nothing(self, path: Path) -> bool:
+        """Whether an archive was fetched just now and its digest is not known from before."""
+        return path == self._fetched and self.known_digest() is None
 
     def refuse_file(self) -> None:
         """Remove a fetched file that cannot be used, if nothing says that it is the right one."""

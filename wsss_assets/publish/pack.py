@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wsss_assets.benchmarks import get_benchmark
@@ -16,7 +17,13 @@ from wsss_assets.catalog.records import (
     parse_record,
 )
 from wsss_assets.devkit.image_labels import write_label_list
-from wsss_assets.errors import FolderInUseError, MissingFileError, RecordError, UsageError
+from wsss_assets.errors import (
+    ChecksumError,
+    FolderInUseError,
+    MissingFileError,
+    RecordError,
+    UsageError,
+)
 from wsss_assets.map_sets.feedback import SILENT
 from wsss_assets.map_sets.lists import list_file
 from wsss_assets.map_sets.packing import pack_split
@@ -30,8 +37,6 @@ from wsss_assets.storage.files import (
 from wsss_assets.storage.remote import open_stored_maps
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from wsss_assets.catalog.records import LabelListFile, SplitShards
     from wsss_assets.devkit.image_labels import ImageLabels
     from wsss_assets.map_sets.feedback import Feedback
@@ -125,8 +130,10 @@ def pack(
 
     Raises:
         FolderInUseError: the split was packed with another list of images or classes.
+        ChecksumError: the maps are an archive of the authors, but not the one in the record.
         DataError: there are no maps of these images.
     """
+    record = _with_digest(record, maps)
     before = read_staged(staging)
     listed = _label_list(before, staging, record.benchmark, split, labels)
     home = staging / record.id
@@ -193,6 +200,27 @@ def check_staged(staging: Path, manifest: Manifest) -> None:
                 done="nothing was published",
                 hint="pack the set again",
             )
+
+
+def _with_digest(record: MapSet, maps: str | Path) -> MapSet:
+    """The record, naming the bytes of the authors' archive if that is what is packed.
+
+    Raises:
+        ChecksumError: it is another archive than the record names.
+    """
+    path = Path(maps)
+    if record.archive is None or path.name != f"{record.upstream}.zip" or not path.is_file():
+        return record
+    known, sha256 = record.archive.sha256, sha256_file(path)
+    if known not in {None, sha256}:
+        raise ChecksumError(
+            f"{path} is not the archive that the record of {record.id} names",
+            expected=f"sha256 {known}",
+            found=f"sha256 {sha256}",
+            done="nothing was packed",
+        )
+    seen = record.archive.model_copy(update={"size": path.stat().st_size, "sha256": sha256})
+    return record.model_copy(update={"archive": seen})
 
 
 def _label_list(

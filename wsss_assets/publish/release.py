@@ -323,14 +323,23 @@ class _HubSide:
                 raise
             return _Base(None, None, {}, {})
         digests = self._digests(commit)
-        manifest = None
-        if MANIFEST_NAME in digests:
-            manifest = read_manifest(self.repo_id, commit, sleep=self.sleep)
+        manifest = self._manifest(commit, listed=MANIFEST_NAME in digests)
         references = self._ask(
             "tags", lambda: self.api.list_repo_refs(self.repo_id, repo_type="dataset")
         )
         tags = {tag.name: tag.target_commit for tag in references.tags}
         return _Base(commit, manifest, digests, tags)
+
+    def _manifest(self, commit: str, *, listed: bool) -> Manifest | None:
+        """The manifest there; None where both the listing and the Hub say that there is none."""
+        from huggingface_hub.errors import EntryNotFoundError
+
+        try:
+            return read_manifest(self.repo_id, commit, sleep=self.sleep)
+        except FetchError as error:
+            if not listed and isinstance(error.__cause__, EntryNotFoundError):
+                return None
+            raise
 
     def refuse_taken_version(self, version: str, plan: _Plan) -> None:
         """A tag is never moved; one on just these bytes is what is wanted."""
