@@ -35,6 +35,13 @@ source_option = click.option(
 )
 
 
+labels_option = click.option(
+    "--labels",
+    type=FILE,
+    help="Import these images, in this order: `id c c …`.  [default: WSSS-BED's list]",
+)
+
+
 def repository_options(command: Callable[..., object]) -> Callable[..., object]:
     """Options that name another repository than the one that the records pin."""
     revision = click.option(
@@ -54,7 +61,7 @@ def repository_options(command: Callable[..., object]) -> Callable[..., object]:
 @split_option
 @source_option
 @repository_options
-@click.option("--labels", type=FILE, help="Import these images, in this order: `id c c …`.")
+@labels_option
 @click.option("--dry-run", is_flag=True, help="Say from where and how much; fetch nothing.")
 @json_option
 def download(
@@ -157,6 +164,7 @@ def verify(ctx: click.Context, names: tuple[str, ...], json_target: Path | None)
 @split_option
 @source_option
 @repository_options
+@labels_option
 @click.pass_context
 def export(
     ctx: click.Context,
@@ -168,6 +176,7 @@ def export(
     source: str,
     repo_id: str | None,
     revision: str | None,
+    labels: Path | None,
 ) -> None:
     """Write a map set as loose files, as existing code reads them.
 
@@ -178,6 +187,7 @@ def export(
     Example:
       wsss-assets export voc2012/saliency/vst_duts --to maps/vst_duts
     """
+    from wsss_assets.devkit.image_labels import read_label_list
     from wsss_assets.map_sets.export import export as write_files
     from wsss_assets.map_sets.feedback import Terminal
     from wsss_assets.map_sets.obtain import obtain
@@ -185,11 +195,13 @@ def export(
 
     (record,) = _records((name,), repo_id, revision)
     wanted = None if ids is None else read_ids(ids)
-    held = obtain(record, split, source=source, feedback=Terminal())
+    listed = None if labels is None else read_label_list(labels, _benchmark(record))
+    held = obtain(record, split, source=source, labels=listed, feedback=Terminal())
     done = write_files(held, folder, layout=layout, ids=wanted, feedback=Terminal())
     click.echo(f"{folder}: {done.written:,} files written, {done.kept:,} there already")
     if done.missing:
-        click.echo(f"{len(done.missing):,} images have no map:", err=True)
+        have = "image has" if len(done.missing) == 1 else "images have"
+        click.echo(f"{len(done.missing):,} {have} no map:", err=True)
         click.echo("\n".join(done.missing), err=True)
         ctx.exit(1)
 

@@ -23,7 +23,7 @@ from wsss_assets.errors import (
 )
 from wsss_assets.parallel import map_with_progress
 from wsss_assets.storage.fetch import cache_folder, fetch_file
-from wsss_assets.storage.files import list_files, write_atomically
+from wsss_assets.storage.files import list_files, sha256_file, write_atomically
 from wsss_assets.storage.image_ids import check_image_id, read_ids, read_words, refuse_twice
 from wsss_assets.storage.images import read_label
 
@@ -68,10 +68,12 @@ class ImageLabels(Mapping[str, Classes]):
     Attributes:
         entries: 0-based classes, ascending, by image id; empty for an image without classes.
         source: where the labels come from, in words.
+        sha256: digest of the file that they were read from; None where there is none.
     """
 
     entries: Mapping[str, Classes]
     source: str
+    sha256: str | None = None
 
     def __getitem__(self, image_id: str) -> Classes:
         return self.entries[image_id]
@@ -99,8 +101,9 @@ def read_label_list(path: Path, benchmark: Benchmark) -> ImageLabels:
         image_id = check_image_id(tokens[0], where)
         refuse_twice(image_id, entries, where)
         entries[image_id] = _classes_of(tokens[1:], benchmark, where)
-    name = "standard input" if str(path) == "-" else path.name
-    return ImageLabels(entries, f"label list {name}")
+    if str(path) == "-":
+        return ImageLabels(entries, "label list standard input")
+    return ImageLabels(entries, f"label list {path.name}", sha256_file(path))
 
 
 def format_label_list(labels: Mapping[str, Classes]) -> str:
@@ -293,7 +296,9 @@ def fetch_label_list(benchmark: Benchmark, split: str) -> ImageLabels:
     path = cache_folder() / "lists" / benchmark.name / part.list_url.rpartition("/")[2]
     fetch_file(part.list_url, part.list_sha256, path, instead="pass a list with --labels")
     labels = read_label_list(path, benchmark)
-    return ImageLabels(labels.entries, f"upstream list (sha256 {part.list_sha256})")
+    return ImageLabels(
+        labels.entries, f"upstream list (sha256 {part.list_sha256})", part.list_sha256
+    )
 
 
 def resolve_labels(

@@ -27,15 +27,15 @@ class WantedList:
     def __init__(self, benchmark: Benchmark, split: str, labels: ImageLabels | None) -> None:
         self._benchmark = benchmark
         self._split = split
-        self._given = labels is not None
         self._labels = labels
 
     @property
     def sha256(self) -> str:
         """Digest that it is known by: of the published file, or of the text of another one."""
         part = self._benchmark.splits.get(self._split)
-        if not self._given and part is not None and part.list_sha256 is not None:
-            return part.list_sha256
+        published = None if part is None else part.list_sha256
+        if published is not None and (self._labels is None or self._labels.sha256 == published):
+            return published
         return hashlib.sha256(format_label_list(self.labels()).encode()).hexdigest()
 
     def labels(self) -> ImageLabels:

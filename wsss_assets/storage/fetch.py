@@ -161,7 +161,8 @@ class _WrongBytesError(Exception):
 
 
 def _hint(path: Path, instead: str) -> str:
-    return f"put the file at {path}" + (f", or {instead}" if instead else "")
+    other = " (what is there is another file)" if path.is_file() else ""
+    return f"put the file at {path}{other}" + (f", or {instead}" if instead else "")
 
 
 def _wrong_file(url: str, expected: str, found: str, done: str, hint: str) -> ChecksumError:
