@@ -8,6 +8,7 @@ import pytest
 from tests.faults import corrupt, rst, status, swap
 from tests.map_set_files import (
     CAM,
+    LABELS,
     REPO,
     SPLIT,
     VST,
@@ -20,12 +21,24 @@ from tests.map_set_files import (
     waiting_is_quick,
 )
 from wsss_assets.catalog.catalog import get_map_set
-from wsss_assets.errors import ChecksumError, FetchError, RecordError, WsssAssetsError
+from wsss_assets.dataset import load_dataset
+from wsss_assets.errors import (
+    ChecksumError,
+    FetchError,
+    MissingFileError,
+    RecordError,
+    UnknownNameError,
+    WsssAssetsError,
+)
+from wsss_assets.map_sets.feedback import Feedback
+from wsss_assets.map_sets.obtain import download
 from wsss_assets.map_sets.repository import (
     DEFAULT_REPO_ID,
     MANIFEST_NAME,
+    LocalCopy,
     Repository,
     chosen_repository,
+    open_copy,
     open_repository,
 )
 from wsss_assets.storage.hub import cached_hub_file
@@ -107,7 +120,7 @@ def test_a_moved_tag_is_another_version(hub: FakeHub, commit: str, tmp_path: Pat
 def test_damage_on_the_way_is_found_without_a_digest_beforehand(
     hub: FakeHub, commit: str, fault: object
 ) -> None:
-    hub.fault(MANIFEST, fault, method="GET")  # type: ignore[arg-type]
+    hub.fault(MANIFEST, fault, method="GET")
     repository = open_repository(REPO, commit)
     assert [one.record.id for one in repository.manifest.sets] == [CAM, VST]
     assert len(hub.gets(MANIFEST)) == 2
@@ -223,3 +236,32 @@ def test_a_repository_may_be_named_by_argument_or_environment(
 def test_a_name_that_is_no_repository_is_an_error(repo_id: str) -> None:
     with pytest.raises(WsssAssetsError, match=repo_id):
         open_repository(repo_id)
+
+
+# A copy of a repository in a folder.
+
+
+def test_a_copy_has_records_of_its_own(hub: FakeHub, tmp_path: Path) -> None:
+    staging = stage(tmp_path / "copy", {"voc2012/saliency/mine": saliency_maps()})
+    copy = chosen_repository(None, None, str(staging))
+    assert isinstance(copy, LocalCopy)
+    assert [record.id for record in copy.records()] == ["voc2012/saliency/mine"]
+    folder = download("voc2012/saliency/mine", source=str(staging), feedback=Feedback())
+    assert [path.read_bytes() for path in sorted(folder.glob("*.parquet"))] == [
+        path.read_bytes() for path in sorted(staging.rglob("*.parquet"))
+    ]
+    data = load_dataset(saliency="mine", source=str(staging), feedback=Feedback())
+    assert len(data["image_id"]) == len(LABELS)
+    with pytest.raises(UnknownNameError, match="vst_duts"):
+        download(VST, source=str(staging), feedback=Feedback())
+    assert hub.requests == []
+
+
+def test_a_copy_whose_manifest_is_damaged_is_refused(tmp_path: Path) -> None:
+    staging = stage(tmp_path / "copy", {VST: saliency_maps()})
+    manifest = staging / MANIFEST_NAME
+    manifest.write_text(manifest.read_text("utf-8").replace("unreleased", "unrelaesed"), "utf-8")
+    with pytest.raises(ChecksumError, match="is damaged"):
+        chosen_repository(None, None, str(staging))
+    with pytest.raises(MissingFileError):
+        open_copy(tmp_path)

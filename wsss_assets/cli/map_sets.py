@@ -90,7 +90,7 @@ def download(
     from wsss_assets.map_sets.feedback import Terminal
     from wsss_assets.map_sets.obtain import obtain
 
-    records = _records(names, repo_id, revision)
+    records = _records(names, repo_id, revision, source)
     if dry_run:
         _print_plan(records, split, source, json_target)
         return
@@ -193,7 +193,7 @@ def export(
     from wsss_assets.map_sets.obtain import obtain
     from wsss_assets.storage.image_ids import read_ids
 
-    (record,) = _records((name,), repo_id, revision)
+    (record,) = _records((name,), repo_id, revision, source)
     wanted = None if ids is None else read_ids(ids)
     listed = None if labels is None else read_label_list(labels, _benchmark(record))
     held = obtain(record, split, source=source, labels=listed, feedback=Terminal())
@@ -288,11 +288,13 @@ def prune(names: tuple[str, ...], everything: bool, dry_run: bool) -> None:
     click.echo(f"{would} {total:,} bytes")
 
 
-def _records(names: tuple[str, ...], repo_id: str | None, revision: str | None) -> list[MapSet]:
+def _records(
+    names: tuple[str, ...], repo_id: str | None, revision: str | None, source: str
+) -> list[MapSet]:
     from wsss_assets.map_sets.choose import choose_by_id
     from wsss_assets.map_sets.repository import chosen_repository
 
-    repository = chosen_repository(repo_id, revision)
+    repository = chosen_repository(repo_id, revision, source)
     return [choose_by_id(name, repository) for name in names]
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from wsss_assets.benchmarks import Benchmark
     from wsss_assets.catalog.records import Kind
     from wsss_assets.map_sets.feedback import Feedback
-    from wsss_assets.map_sets.repository import Repository
+    from wsss_assets.map_sets.repository import LocalCopy, Repository
     from wsss_assets.map_sets.store import HeldSet
 
 __all__ = ["load_dataset"]
@@ -114,7 +114,7 @@ def load_dataset(
         wanted["activation"] = activation
     loader = _Loader(
         get_benchmark(benchmark),
-        chosen_repository(repo_id, revision),
+        chosen_repository(repo_id, revision, source),
         source,
         Terminal() if feedback is None else feedback,
         streaming=streaming,
@@ -128,7 +128,7 @@ class _Loader:
     def __init__(
         self,
         benchmark: Benchmark,
-        repository: Repository | None,
+        repository: Repository | LocalCopy | None,
         source: str,
         feedback: Feedback,
         *,

@@ -9,7 +9,7 @@ from wsss_assets.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from wsss_assets.catalog.records import Kind, MapSet
-    from wsss_assets.map_sets.repository import Repository
+    from wsss_assets.map_sets.repository import LocalCopy, Repository
 
 __all__ = ["choose_by_id", "choose_map_set"]
 
@@ -20,7 +20,7 @@ def choose_map_set(
     benchmark: str,
     kind: Kind,
     saliency: str | None = None,
-    repository: Repository | None = None,
+    repository: Repository | LocalCopy | None = None,
 ) -> MapSet:
     """A map set by its short name, id or upstream name.
 
@@ -54,7 +54,7 @@ def choose_map_set(
     raise UnknownNameError(f"{kind} set of {benchmark} in {repository.repo_id}", name, known)
 
 
-def choose_by_id(name: str, repository: Repository | None = None) -> MapSet:
+def choose_by_id(name: str, repository: Repository | LocalCopy | None = None) -> MapSet:
     """A map set by its id or upstream name.
 
     Raises:

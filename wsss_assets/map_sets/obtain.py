@@ -60,7 +60,7 @@ def download(
         DataError: archive or maps cannot be used.
         MissingDependencyError: the extra `hub` is not installed.
     """
-    record = choose_by_id(name, chosen_repository(repo_id, revision))
+    record = choose_by_id(name, chosen_repository(repo_id, revision, source))
     who = Terminal() if feedback is None else feedback
     return obtain(record, split, source=source, feedback=who).paths[0].parent
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wsss_assets.benchmarks import get_benchmark
-from wsss_assets.catalog.records import Holding, Manifest, parse_record
+from wsss_assets.catalog.records import Holding, Manifest
 from wsss_assets.errors import ChecksumError, MissingFileError, UnknownNameError
 from wsss_assets.map_sets.imports import import_maps
 from wsss_assets.map_sets.lists import WantedList
-from wsss_assets.map_sets.repository import MANIFEST_NAME
+from wsss_assets.map_sets.repository import MANIFEST_NAME, open_copy
 from wsss_assets.map_sets.store import (
     HeldSet,
     holding_key,
@@ -102,14 +102,7 @@ def _archive_at(place: str, name: str) -> str | None:
 
 def _from_mirror(record: MapSet, split: str, root: Path) -> HeldSet:
     """Copy a set from a local copy of a repository, held to the manifest that lies in it."""
-    where = root / MANIFEST_NAME
-    manifest = parse_record(Manifest, where.read_bytes(), str(where))
-    if not manifest.is_intact():
-        raise ChecksumError(
-            f"{where} is damaged",
-            expected="a content of the digest that it names",
-            hint="copy the repository again",
-        )
+    manifest = open_copy(root).manifest
     content = _content(manifest, record, split, root)
     key = holding_key("mirror", *(file.sha256 for file in content.files))
     held = _held_place(record, split, key)

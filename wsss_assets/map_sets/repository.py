@@ -6,10 +6,11 @@ import os
 import re
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wsss_assets.catalog.records import REPO_ID_PATTERN, Manifest, parse_record
-from wsss_assets.errors import ChecksumError, RecordError, UsageError
+from wsss_assets.errors import ChecksumError, MissingFileError, RecordError, UsageError
 from wsss_assets.storage.hub import drop_hub_file, fetch_hub_file, resolve_commit
 
 if TYPE_CHECKING:
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_REPO_ID",
     "MANIFEST_NAME",
+    "LocalCopy",
     "Repository",
     "chosen_repository",
+    "open_copy",
     "open_repository",
     "read_manifest",
     "wanted_repository",
@@ -58,6 +61,44 @@ class Repository:
         return self.manifest.publication(set_id, self.repo_id, self.revision)
 
 
+@dataclass(frozen=True)
+class LocalCopy:
+    """A copy of a repository in a folder, such as a staging folder.
+
+    Attributes:
+        repo_id: the folder, for messages.
+        manifest: what lies there.
+    """
+
+    repo_id: str
+    manifest: Manifest
+
+    def records(self) -> Iterator[MapSet]:
+        """The records of its map sets, which are published nowhere as far as is known."""
+        yield from (one.record for one in self.manifest.sets)
+
+
+def open_copy(root: Path) -> LocalCopy:
+    """A copy of a repository.
+
+    Raises:
+        MissingFileError: the folder holds no manifest.
+        RecordError: it is no manifest; `ChecksumError`: it is damaged.
+    """
+    path = root / MANIFEST_NAME
+    try:
+        manifest = parse_record(Manifest, path.read_bytes(), str(path))
+    except FileNotFoundError:
+        raise MissingFileError(f"no file {path}") from None
+    if not manifest.is_intact():
+        raise ChecksumError(
+            f"{path} is damaged",
+            expected="a content of the digest that it names",
+            hint="copy the repository again",
+        )
+    return LocalCopy(str(root), manifest)
+
+
 def wanted_repository(repo_id: str | None) -> str:
     """The repository that a user names, or else `$WSSS_ASSETS_REPO`, or else the default one.
 
@@ -70,17 +111,22 @@ def wanted_repository(repo_id: str | None) -> str:
     return wanted
 
 
-def chosen_repository(repo_id: str | None, revision: str | None) -> Repository | None:
-    """The repository a user wants instead of the one that the records pin; None for that one.
+def chosen_repository(
+    repo_id: str | None, revision: str | None, source: str = "auto"
+) -> Repository | LocalCopy | None:
+    """Where a user wants records from instead of the catalogue; None: from there.
 
     Args:
         repo_id: `org/name`; None: `$WSSS_ASSETS_REPO`, else the default one.
         revision: branch, tag or commit; None: the default branch, or what the records pin.
+        source: where maps are to come from; the folder of a copy has records of its own.
 
     Raises:
         FetchError: it cannot be reached, or does not exist.
         RecordError: it has no manifest of this format.
     """
+    if "://" not in source and (Path(source) / MANIFEST_NAME).is_file():
+        return open_copy(Path(source))
     wanted = wanted_repository(repo_id)
     if wanted == DEFAULT_REPO_ID and revision is None:
         return None
