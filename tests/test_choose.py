@@ -141,6 +141,7 @@ def repository(hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         ("VOC2012_VST_DUTS", "saliency", None, VST),
         ("eps", "activation", "vst_duts", EPS),
         ("eps", "activation", VST, EPS),
+        ("eps", "activation", "VOC2012_VST_DUTS", EPS),
         ("eps_vst_duts", "activation", None, EPS),
         ("voc2012_eps_vst_duts", "activation", None, EPS),
     ],

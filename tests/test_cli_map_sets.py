@@ -294,6 +294,37 @@ def test_a_list_of_one_s_own_says_which_images(world: World, tmp_path: Path) -> 
     assert not world.files.gets("lists/")
 
 
+def test_a_list_does_not_choose_rows_of_a_published_set(published: World, tmp_path: Path) -> None:
+    (tmp_path / "own.txt").write_text(list_text({IDS[3]: LABELS[IDS[3]]}), "utf-8")
+    options = ["--labels", str(tmp_path / "own.txt")]
+    published.clear_log()
+    for source in ([], ["--source", "hub"]):
+        says = refused(2, "download", VST, *options, *source)
+        assert "--ids of 'wsss-assets export'" in says
+        refused(2, "export", VST, "--to", str(tmp_path / "maps"), *options, *source)
+    assert published.requests == []
+    assert (
+        len(maps_in(Path(done("download", VST, *options, "--source", "upstream").stdout.strip())))
+        == 1
+    )
+
+
+@pytest.mark.usefixtures("world")
+def test_a_source_may_be_in_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ZIP[VST]).write_bytes(zip_of(MAPS[VST]))
+    result = done("download", VST, "--source", f"~/{ZIP[VST]}")
+    assert maps_in(Path(result.stdout.strip())) == MAPS[VST]
+    for command in (
+        ["download", VST],
+        ["download", VST, "--dry-run"],
+        ["export", VST, "--to", "x"],
+    ):
+        assert "'~/none.zip'" in refused(3, *command, "--source", "~/none.zip")
+
+
 @pytest.mark.usefixtures("world")
 def test_holes_are_said(tmp_path: Path) -> None:
     some = {stem: data for stem, data in MAPS[VST].items() if stem != IDS[2]}
@@ -311,6 +342,7 @@ def test_holes_are_said(tmp_path: Path) -> None:
         (["voc2012/saliency/vst_dut"], "did you mean"),
         (["VOC2012_VST_DUTZ"], "did you mean"),
         ([VST, "--split", "train_au"], "did you mean train_aug"),
+        ([VST, "--split", "Train Aug"], "can be no split's name"),
         ([VST, "--source", "hub"], "not published"),
         (["voc2007/saliency/vst_duts"], "voc2012"),
         ([], "Missing argument"),
@@ -415,7 +447,9 @@ def test_only_sets_that_are_here_are_verified() -> None:
     done("download", VST)
     assert "did you mean" in refused(2, "verify", "voc2012/saliency/vst_dut")
     assert VST in refused(2, "verify", CAM)
-    assert VST in done("verify", "VOC2012_VST_DUTS").stdout
+    for name in ("VOC2012_VST_DUTS", "voc2012_vst_duts", VST.upper(), "vst_duts", " VST_DUTS"):
+        assert VST in done("verify", name).stdout
+    assert "no map set held here" in refused(2, "verify", "cam")
 
 
 # export
@@ -476,8 +510,26 @@ def test_images_without_a_map_are_listed(tmp_path: Path) -> None:
     result = call("export", VST, "--to", str(target), "--source", str(loose))
     assert result.exit_code == 1
     assert "4 files written" in result.stdout
-    assert result.stderr.splitlines()[-3:] == ["2 images have no map:", *IDS[:2]]
+    *_, said, first, second, reason = result.stderr.splitlines()
+    assert [said, first, second] == ["2 images have no map:", *IDS[:2]]
+    assert reason.startswith(f"e.g. {IDS[0]}: ")
     assert {path.stem for path in target.glob("*.png")} == set(some)
+
+
+@pytest.mark.usefixtures("world")
+def test_of_very_many_images_without_a_map_some_are_listed(tmp_path: Path) -> None:
+    many = {f"2007_{number:06d}": (0,) for number in range(1024)}
+    (tmp_path / "list.txt").write_text(list_text(many), "utf-8")
+    loose = write_maps(tmp_path / "loose", {"2007_000000": draw("x")})
+    options = ["--labels", str(tmp_path / "list.txt"), "--source", str(loose)]
+    result = call("export", VST, "--to", str(tmp_path / "maps"), *options)
+    assert result.exit_code == 1
+    lines = result.stderr.splitlines()
+    shown = lines[lines.index("1,023 images have no map:") + 1 :]
+    assert shown[:20] == list(many)[1:21]
+    assert shown[20] == "… and 1,003 more"
+    assert shown[21].startswith("e.g. 2007_000001: ")
+    assert len(shown) == 22
 
 
 @pytest.mark.usefixtures("world")
@@ -580,7 +632,8 @@ def test_a_set_is_removed_by_name(request: pytest.FixtureRequest, where: str) ->
     dry = done("cache", "prune", VST, "--dry-run")
     assert f"would remove {VST} {SPLIT}" in dry.stdout
     assert content.exists()
-    done("cache", "prune", "VOC2012_VST_DUTS")
+    assert done("cache", "prune", "vst_duts", "--dry-run").stdout == dry.stdout
+    done("cache", "prune", "voc2012_vst_duts")
     assert not path.exists()
     assert not content.exists()
     assert [line.split()[0] for line in done("cache", "ls").stdout.splitlines()[1:]] == [CAM]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
 import re
 
 import pytest
@@ -125,3 +127,26 @@ def test_missing_dependency_names_the_extra() -> None:
         "reading COCO masks needs the package pycocotools, which is not installed\n"
         "→ pip install 'wsss-assets[coco]'"
     )
+
+
+def examples() -> list[WsssAssetsError]:
+    """One error of every class, and those made in other ways."""
+    special: dict[type[WsssAssetsError], WsssAssetsError] = {
+        UnknownNameError: UnknownNameError("split", "trains", ["train", "val"]),
+        MissingDependencyError: MissingDependencyError("datasets", "hub", "load_dataset"),
+    }
+    plain = [
+        one("s", expected="e", found="f", done="d", hint="h")
+        for one in CLASSES.values()
+        if one not in special
+    ]
+    return [*plain, *special.values(), UnknownNameError.saying("none", expected="some")]
+
+
+@pytest.mark.parametrize("error", examples(), ids=lambda error: type(error).__name__)
+def test_every_error_passes_between_processes(error: WsssAssetsError) -> None:
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        again = pickle.loads(pickle.dumps(error, protocol))  # noqa: S301 (made right here)
+        assert type(again) is type(error)
+        assert (str(again), again.args, vars(again)) == (str(error), error.args, vars(error))
+    assert str(copy.copy(error)) == str(error)

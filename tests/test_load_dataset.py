@@ -3,6 +3,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,11 +44,14 @@ from tests.map_set_files import (
     zip_of,
 )
 from wsss_assets import download, load_dataset
+from wsss_assets.dataset.parts import PackedMaps
+from wsss_assets.dataset.tables import join_table
 from wsss_assets.errors import (
     ChecksumError,
     DataError,
     FetchError,
     ListFormatError,
+    MissingDependencyError,
     MissingFileError,
     UnknownNameError,
     UsageError,
@@ -57,13 +61,14 @@ from wsss_assets.map_sets import packing
 from wsss_assets.publish.release import publish
 from wsss_assets.storage.fetch import cache_folder
 from wsss_assets.storage.hub import hub_cache
-from wsss_assets.storage.shards import write_shards
+from wsss_assets.storage.shards import Row, ids_digest, write_shards
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from tests.fakehub import FakeHub
     from tests.fileserver import FileServer
+    from tests.serving import Fault
 
 SALIENCY, ACTIVATION, OF_EPS = saliency_maps(), activation_maps(), activation_maps(salt="eps")
 PARQUET = r"\.parquet"
@@ -615,6 +620,15 @@ def test_labels_that_are_none_are_refused(
         world.load(saliency="vst_duts", labels=labels)
 
 
+def test_shards_of_other_images_are_an_error_that_names_the_set(tmp_path: Path) -> None:
+    rows = [Row(IDS[0], {None: SALIENCY[IDS[0]]})]
+    (shard,) = write_shards(rows, tmp_path, SPLIT, "saliency")
+    ids = [IDS[1]]
+    part = PackedMaps("saliency", VST, (shard.path,), ids_digest(ids))
+    with pytest.raises(DataError, match=f"'wsss-assets cache prune {VST}' removes it"):
+        join_table([part], {"image_id": ids, "labels": [(0,)]}, SPLIT)
+
+
 # Maps of one's own.
 
 
@@ -763,6 +777,105 @@ def test_images_of_one_s_own(world: World, tmp_path: Path) -> None:
     assert world.requests() == []
 
 
+def test_a_folder_of_other_than_8_bit_grey_is_imported(world: World, tmp_path: Path) -> None:
+    def stored_as(data: bytes, mode: str, suffix: str = "PNG") -> bytes:
+        buffer = io.BytesIO()
+        with Image.open(io.BytesIO(data)) as picture:
+            picture.convert(mode).save(buffer, suffix)
+        return buffer.getvalue()
+
+    for mode in ("RGB", "P"):
+        one = {**SALIENCY, IDS[2]: stored_as(SALIENCY[IDS[2]], mode)}
+        data = world.load(saliency=write_maps(tmp_path / mode, one))
+        assert [(row["saliency"].mode, np.asarray(row["saliency"]).tolist()) for row in data] == [
+            ("L", pixels_of(SALIENCY[image_id]).tolist()) for image_id in IDS
+        ]
+        assert f"{IDS[2]}.png is no 8-bit grey picture: importing" in world.told.text
+    deep = {**SALIENCY, IDS[0]: stored_as(SALIENCY[IDS[0]], "I;16")}
+    rows = list(world.load(saliency=write_maps(tmp_path / "deep", deep)))
+    assert [row["saliency"] is None for row in rows] == [True, *[False] * 5]
+    maps = {f"{IDS[0]}_0": stored_as(ACTIVATION[f"{IDS[0]}_0"], "RGB")}
+    row = world.load(activation=write_maps(tmp_path / "activation", maps))[0]
+    assert [one["map"].mode for one in row["activation"]] == ["L"]
+
+
+def test_a_folder_of_grey_bitmaps_is_read_where_it_is(world: World, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    with Image.open(io.BytesIO(SALIENCY[IDS[0]])) as picture:
+        picture.save(tmp_path / "mine" / f"{IDS[0]}.bmp")
+    row = world.load(saliency=tmp_path / "mine")[0]
+    assert np.array_equal(np.asarray(row["saliency"]), pixels_of(SALIENCY[IDS[0]]))
+    assert "importing" not in world.told.text
+    (tmp_path / "mine" / f"{IDS[1]}.bmp").write_bytes(b"no picture")
+    assert world.load(saliency=tmp_path / "mine")[1]["saliency"] is None
+
+
+@pytest.mark.parametrize("pack", [False, True])
+def test_classes_are_read_from_names_as_everywhere(
+    world: World, tmp_path: Path, pack: bool
+) -> None:
+    def place(name: str, more: dict[str, bytes]) -> Path:
+        maps = {**ACTIVATION, **more}
+        if not pack:
+            return write_maps(tmp_path / name, maps)
+        (tmp_path / f"{name}.zip").write_bytes(zip_of(maps))
+        return tmp_path / f"{name}.zip"
+
+    others = {
+        f"{IDS[0]}_014": draw("x"),
+        f"{IDS[0]}_{'9' * 5000 if pack else '9' * 200}": draw("y"),
+    }
+    data = world.load(activation=place("same", others))
+    assert decoded(data) == [
+        {name: value for name, value in row.items() if name != "saliency"}
+        for row in expected_rows()
+    ]
+    for index in (20, 200, 999):
+        with pytest.raises(DataError, match=rf"{IDS[0]}_{index} .* classes 0\.\.19"):
+            world.load(activation=place(f"beyond{index}", {f"{IDS[0]}_{index}": draw("x")}))
+
+
+@pytest.mark.parametrize("split", ["Train Aug", "a/b c", "../x", "", "Train", "train\n", "x" * 65])
+@pytest.mark.parametrize("where", ["folder", "zip", "set"])
+def test_what_can_be_no_split_is_refused_at_once(
+    world: World, tmp_path: Path, where: str, split: str
+) -> None:
+    place = write_maps(tmp_path / "mine", SALIENCY)
+    if where == "zip":
+        (tmp_path / "mine.zip").write_bytes(zip_of(SALIENCY))
+        place = tmp_path / "mine.zip"
+    with pytest.raises(UsageError, match="can be no split's name"):
+        world.load(saliency="vst_duts" if where == "set" else place, labels=LABELS, split=split)
+    assert world.requests() == []
+    assert not (cache_folder() / "sets").exists()
+
+
+def test_without_the_package_nothing_is_fetched(world: World) -> None:
+    world.patches.setitem(sys.modules, "datasets", None)
+    with pytest.raises(MissingDependencyError, match=r"wsss-assets\[hub\]"):
+        world.load(saliency="vst_duts", source="hub", revision="main")
+    assert world.requests() == []
+
+
+def test_a_source_in_the_home_folder(world: World, tmp_path: Path) -> None:
+    world.patches.setenv("HOME", str(tmp_path))
+    mine = saliency_maps(salt="mine")
+    write_maps(tmp_path / "mine", mine)
+    for source in ("~/mine", Path("~/mine")):
+        assert stored(world.load(saliency="vst_duts", source=source)) == mine
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("source", ["nowhere", "~/VOC2012_VST_DUTS.zip", "upstraem", ""])
+def test_a_source_that_is_not_there_is_an_error_that_names_it(
+    world: World, tmp_path: Path, source: str, streaming: bool
+) -> None:
+    world.patches.setenv("HOME", str(tmp_path))
+    with pytest.raises(MissingFileError, match=f"no file or folder '{source}'"):
+        world.load(saliency="vst_duts", source=source, streaming=streaming)
+    assert world.requests() == []
+
+
 # Streams.
 
 
@@ -869,8 +982,8 @@ def test_a_stream_of_some_images_reads_the_groups_they_are_in(many: World, chose
 
 
 @pytest.mark.parametrize("fault", [status(503), rst(200), status(500), status(429)])
-def test_a_stream_survives_faults(world: World, fault: object) -> None:
-    world.hub.fault("/lfs/", fault, times=2)  # type: ignore[arg-type]
+def test_a_stream_survives_faults(world: World, fault: Fault) -> None:
+    world.hub.fault("/lfs/", fault, times=2)
     assert decoded(world.load(**BOTH, streaming=True)) == expected_rows()
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,14 +30,20 @@ from tests.map_set_files import (
 from wsss_assets import download
 from wsss_assets.catalog.catalog import get_map_set
 from wsss_assets.devkit.image_labels import ImageLabels
-from wsss_assets.errors import ChecksumError, FetchError, UnknownNameError, UsageError
+from wsss_assets.errors import (
+    ChecksumError,
+    FetchError,
+    MissingFileError,
+    UnknownNameError,
+    UsageError,
+)
 from wsss_assets.map_sets.cache import remove_held
-from wsss_assets.map_sets.obtain import choose_split, obtain, plan
+from wsss_assets.map_sets.feedback import Terminal
+from wsss_assets.map_sets.obtain import check_split_name, choose_split, obtain, plan
+from wsss_assets.map_sets.sources import open_map_set
 from wsss_assets.map_sets.store import list_held
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.fakehub import FakeHub
     from tests.fileserver import FileServer
     from wsss_assets.catalog.records import MapSet
@@ -284,3 +292,78 @@ def test_download_of_an_unknown_set_is_an_error(world: World, name: str) -> None
     with pytest.raises(UnknownNameError):
         download(name, feedback=Told())
     assert (world.hub.requests, world.files.requests) == ([], [])
+
+
+# What is asked for.
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "Train", "Train Aug", "", "a-b", "_a", "train\n", "x" * 65]
+)
+def test_what_can_be_no_split_is_refused(world: World, name: str) -> None:
+    with pytest.raises(UsageError, match="can be no split's name"):
+        check_split_name(name)
+    with pytest.raises(UsageError, match="can be no split's name"):
+        download(VST, split=name)
+    assert world.hub.requests == []
+
+
+def test_split_names() -> None:
+    for name in ("train", "train_aug", "2007", "x" * 64):
+        check_split_name(name)
+
+
+@pytest.mark.parametrize("source", ["nowhere", "~/VOC2012_VST_DUTS.zip", "huub", ""])
+def test_a_source_that_is_not_there_is_an_error_that_names_it(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for call in (
+        lambda: obtain(world.pinned, source=source),
+        lambda: download(VST, source=source),
+        lambda: plan(world.pinned, source=source),
+    ):
+        with pytest.raises(MissingFileError, match=f"no file or folder '{source}'"):
+            call()
+    assert world.hub.requests == []
+
+
+def test_a_source_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "VOC2012_VST_DUTS.zip").write_bytes(zip_of(ARCHIVE_MAPS))
+    for source in ("~/VOC2012_VST_DUTS.zip", "~", Path("~")):
+        folder = download(VST, source=source)
+        assert stored_maps(sorted(folder.glob("*.parquet"))) == ARCHIVE_MAPS
+
+
+@pytest.mark.parametrize("source", ["auto", "hub", "copy"])
+def test_the_rows_of_a_published_set_are_not_chosen_by_a_list(world: World, source: str) -> None:
+    place = str(world.staging) if source == "copy" else source
+    world.hub.clear_log()
+    with pytest.raises(UsageError, match="--ids of 'wsss-assets export'"):
+        obtain(world.pinned, source=place, labels=ImageLabels(LABELS, "a test"))
+    assert world.hub.requests == []
+    assert not list_held()
+
+
+def test_without_bars_it_works_as_well(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    assert stored_maps(obtain(get_map_set(VST), feedback=Terminal()).paths) == ARCHIVE_MAPS
+    assert list(Terminal().items([1, 2], 2)) == [1, 2]
+    with Terminal().bytes("x", 3) as advance:
+        advance(3)
+    assert "importing" in capsys.readouterr().err
+
+
+def test_a_source_of_maps_is_of_the_repository_that_the_environment_names(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staging = stage(tmp_path / "theirs", {VST: saliency_maps(salt="theirs")})
+    commit_staged(world.hub, staging, "v1.0.0", repo_id="me/maps")
+    monkeypatch.setenv("WSSS_ASSETS_REPO", "me/maps")
+    open_map_set("vst_duts", "saliency", "voc2012")
+    (held,) = list_held(VST)
+    assert held.holding.source == "me/maps"
+    assert stored_maps(held.paths) == saliency_maps(salt="theirs")

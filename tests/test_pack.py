@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -342,9 +343,9 @@ def test_a_set_of_one_s_own_has_the_record_that_is_given(tmp_path: Path) -> None
     ("set_id", "said", "error", "match"),
     [
         ("voc2012/saliency/mine", {}, UsageError, "--made-by"),
-        ("voc2012/saliency/Mine!", {"maker": "I"}, RecordError, "id"),
-        ("voc2012/maps/mine", {"maker": "I"}, RecordError, "id"),
-        ("mine", {"maker": "I"}, RecordError, "id"),
+        ("voc2012/saliency/Mine!", {"maker": "I"}, UsageError, "is no id"),
+        ("voc2012/maps/mine", {"maker": "I"}, UsageError, "is no id"),
+        ("mine", {"maker": "I"}, UsageError, "is no id"),
         ("voc2007/saliency/mine", {"maker": "I"}, UnknownNameError, "voc2012"),
         ("voc2012/saliency/mine", {"maker": "I", "supervision": "boxes"}, RecordError, "superv"),
         ("voc2012/saliency/mine", {"maker": ""}, RecordError, "maker"),
@@ -492,3 +493,18 @@ def test_stopped_anywhere_what_was_packed_before_is_not_lost(tmp_path: Path) -> 
                 check_staged(staging, read_staged(staging))
         make(staging)
         assert tree(staging) == new, step
+
+
+def test_sets_packed_at_once_are_all_in_the_manifest(tmp_path: Path) -> None:
+    ids = [f"voc2012/saliency/mine_{number}" for number in range(6)]
+    maps = write_maps(tmp_path / "maps", saliency_maps())
+    listed = ImageLabels(LABELS, "a test")
+
+    def pack_one(set_id: str) -> None:
+        pack(maps, describe(set_id, maker="me"), tmp_path / "staging", split="train", labels=listed)
+
+    with ThreadPoolExecutor(len(ids)) as pool:
+        list(pool.map(pack_one, ids))
+    manifest = read_staged(tmp_path / "staging")
+    assert [one.record.id for one in manifest.sets] == ids
+    check_staged(tmp_path / "staging", manifest)

@@ -19,6 +19,7 @@ from tests.map_set_files import (
     activation_maps,
     draw,
     flip,
+    list_text,
     saliency_maps,
     stage,
     stored_ids,
@@ -342,3 +343,13 @@ def test_a_repository_at_an_address_that_is_down_is_an_error(authors: Authors) -
     with pytest.raises(FetchError, match="503"):
         fetch(authors.files.url)
     assert nothing_half_done()
+
+
+def test_copies_with_other_labels_are_not_taken_for_each_other(tmp_path: Path) -> None:
+    other = dict.fromkeys(LABELS, (1,))
+    copies = [
+        stage(tmp_path / name, {VST: SALIENCY}, labels)
+        for name, labels in (("one", LABELS), ("two", other))
+    ]
+    held = [obtain(get_map_set(VST), source=str(copy)) for copy in copies]
+    assert [one.label_list().read_text() for one in held] == [list_text(LABELS), list_text(other)]

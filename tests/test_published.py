@@ -241,7 +241,7 @@ def test_caches_that_cannot_be_written_are_read(
 def test_a_cache_for_notes_that_cannot_be_written_does_not_stop_a_download(
     published: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache_folder().mkdir()
+    cache_folder().mkdir(exist_ok=True)
     with monkeypatch.context() as patches:
         make_read_only(patches, cache_folder())
         assert stored_maps(published.fetch().paths) == SALIENCY

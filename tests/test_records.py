@@ -306,8 +306,18 @@ def test_a_file_belongs_to_one_set() -> None:
     with pytest.raises(RecordError, match="a file belongs to two sets"):
         read(twice)
     listed = changed(manifest("a"), "lists", "voc2012/train", "path", to=path)
-    with pytest.raises(RecordError, match="a file belongs to two sets"):
+    with pytest.raises(RecordError, match="is no text file"):
         read(listed)
+
+
+def test_shards_keep_their_names_when_they_lie_in_one_folder() -> None:
+    for other in ("other/train-00000.parquet", "data/a/holding.json"):
+        files = [
+            {"path": one, "size": 1, "sha256": "a" * 64}
+            for one in ("data/a/train-00000.parquet", other)
+        ]
+        with pytest.raises(RecordError, match="distinct"):
+            read(changed(manifest("a"), *FILE[:-1], to=files))
 
 
 def test_a_manifest_speaks_of_its_own_repository_only() -> None:

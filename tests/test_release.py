@@ -671,3 +671,16 @@ def test_a_run_that_was_stopped_while_reading_back_leaves_nothing(
     assert_published(hub, "v1.0.0", staging)
     read = {name for name in fetched if hub.gets(f"resolve/.*{re.escape(name)}$")}
     assert not read, "read back twice"
+
+
+def test_a_stray_shard_is_no_part_of_a_version(hub: FakeHub, tmp_path: Path) -> None:
+    staging = stage(tmp_path / "staging", {VST: saliency_maps()})
+    shard = next(staging.rglob("*.parquet"))
+    stray = f"{VST}/{SPLIT}-00001-of-00002.parquet"
+    hub.commit("me/maps", {stray: shard.read_bytes()})
+    done = publish(staging, "me/maps", "v1.0.0", sleep=lambda _: None)
+    assert done.removals == (stray,)
+    files = hub.repo("me/maps").files("v1.0.0")
+    assert [path for path in files if path.endswith(".parquet")] == [
+        str(shard.relative_to(staging))
+    ]

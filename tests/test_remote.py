@@ -205,13 +205,14 @@ def test_a_passing_fault_is_tried_again(monkeypatch: pytest.MonkeyPatch, fault: 
     system = unreliable(monkeypatch, [fault, fault])
     waits: list[float] = []
     assert RemoteMaps("x://root", sleep=waits.append).read("a") == b"first"
-    assert (system.reads, waits) == (3, [1.0, 2.0])
+    assert system.reads == 3
+    assert 0.5 <= waits[0] <= 1 <= waits[1] <= 2
 
 
 @pytest.mark.parametrize("fault", [FileNotFoundError("503"), b"firs", PermissionError("expired")])
 def test_a_lasting_fault_is_no_missing_map(monkeypatch: pytest.MonkeyPatch, fault: object) -> None:
     unreliable(monkeypatch, [fault] * 3)
-    with pytest.raises(FetchError, match=r"a\.png is listed but cannot be read"):
+    with pytest.raises(FetchError, match=r"a\.png, which is listed in x://root, cannot be read"):
         RemoteMaps("x://root", sleep=lambda _: None).read("a")
 
 

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.fakehub import FakeHub
+    from tests.serving import Fault
 
 MANIFEST = r"/manifest\.json"
 
@@ -118,7 +119,7 @@ def test_a_moved_tag_is_another_version(hub: FakeHub, commit: str, tmp_path: Pat
     "fault", [status(503), rst(100), corrupt(300), corrupt(0), swap(b"<html>"), swap(b"{}")]
 )
 def test_damage_on_the_way_is_found_without_a_digest_beforehand(
-    hub: FakeHub, commit: str, fault: object
+    hub: FakeHub, commit: str, fault: Fault
 ) -> None:
     hub.fault(MANIFEST, fault, method="GET")
     repository = open_repository(REPO, commit)

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import signal
 import subprocess
 import sys
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -420,3 +422,28 @@ def test_what_a_killed_process_left_is_not_taken_for_a_set(
     assert any(VST in str(one.path) for one in list_garbage())
     assert stored_maps(fetch().paths) == SALIENCY
     assert len(list_held()) == 1
+
+
+def test_a_foreign_record_never_stands_for_the_catalogue_s(tmp_path: Path) -> None:
+    foreign = zip_of({stem: draw("foreign") for stem in saliency_maps()})
+    elsewhere = Archive(url="https://example.org/VOC2012_VST_DUTS.zip")
+    record = RECORD.model_copy(update={"archive": elsewhere})
+    (tmp_path / f"{NAME}.zip").write_bytes(foreign)
+    theirs = obtain(record, source=str(tmp_path / f"{NAME}.zip"))
+    ours = fetch()
+    assert ours.paths != theirs.paths
+    assert stored_maps(ours.paths) != stored_maps(theirs.paths)
+    assert fetch() == ours
+
+
+def test_a_damaged_copy_is_not_pinned_as_the_authors(tmp_path: Path) -> None:
+    damaged = bytearray(ARCHIVE)
+    with zipfile.ZipFile(io.BytesIO(ARCHIVE)) as archive:
+        member = next(one for one in archive.infolist() if one.filename.endswith(".png"))
+    damaged[member.header_offset + 60 + len(member.filename)] ^= 1
+    (tmp_path / f"{NAME}.zip").write_bytes(damaged)
+    told = Told()
+    held = obtain(RECORD, source=str(tmp_path / f"{NAME}.zip"), feedback=told)
+    assert held.holding.content.has_damage
+    assert "not recorded" in told.text
+    assert not fetch().holding.content.has_damage

@@ -26,7 +26,7 @@ was found, what was done about it and what to do next.
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -90,6 +90,15 @@ class WsssAssetsError(Exception):
             parts.append(self.done)
         text = "; ".join(parts)
         return f"{text}\n→ {self.hint}" if self.hint else text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """So that it passes between processes, whatever a class takes to be made."""
+        return _remade, (type(self), self.args), self.__dict__
+
+
+def _remade(kind: type[WsssAssetsError], args: tuple[object, ...]) -> WsssAssetsError:
+    """An error of these arguments whose attributes are yet to be set."""
+    return kind.__new__(kind, *args)
 
 
 class UsageError(WsssAssetsError):

@@ -29,6 +29,7 @@ from wsss_assets.errors import RecordError, WsssAssetsError
 from wsss_assets.storage.image_ids import check_image_id
 
 __all__ = [
+    "NAME_PATTERN",
     "NOT_THERE",
     "REPO_ID_PATTERN",
     "Archive",
@@ -89,12 +90,12 @@ REPO_ID_PATTERN = "[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,9
 NOT_THERE = "not in the source"
 """The reason of a hole where there was no file."""
 
-Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"\A[a-z0-9][a-z0-9_]{0,63}\z")]
+NAME_PATTERN = "[a-z0-9][a-z0-9_]{0,63}"
+
+Name: TypeAlias = Annotated[str, StringConstraints(pattern=rf"\A{NAME_PATTERN}\z")]
 MapSetId: TypeAlias = Annotated[
     str,
-    StringConstraints(
-        pattern=r"\A[a-z0-9][a-z0-9_]{0,63}/(saliency|activation)/[a-z0-9][a-z0-9_]{0,63}\z"
-    ),
+    StringConstraints(pattern=rf"\A{NAME_PATTERN}/(saliency|activation)/{NAME_PATTERN}\z"),
 ]
 UpstreamName: TypeAlias = Annotated[str, StringConstraints(pattern=r"\A[A-Za-z0-9_]{1,100}\z")]
 Sha256: TypeAlias = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{64}\z")]
@@ -227,6 +228,13 @@ class LabelListFile(RepoFile):
 
     images: PositiveInt
 
+    @field_validator("path")
+    @classmethod
+    def _is_text(cls, path: str) -> str:
+        if not path.endswith(".txt"):
+            raise ValueError(f"{path!a} is no text file")
+        return path
+
 
 class Hole(Record):
     """A map that is not there.
@@ -263,6 +271,14 @@ class SplitShards(Record):
     pixels_sha256: Sha256 | None
     files: Annotated[tuple[RepoFile, ...], Field(min_length=1)]
     holes: tuple[Hole, ...] = ()
+
+    @field_validator("files")
+    @classmethod
+    def _distinct_shards(cls, files: tuple[RepoFile, ...]) -> tuple[RepoFile, ...]:
+        names = {file.path.rpartition("/")[2] for file in files}
+        if len(names) < len(files) or not all(name.endswith(".parquet") for name in names):
+            raise ValueError("these are not distinct .parquet files")
+        return files
 
     @property
     def has_damage(self) -> bool:

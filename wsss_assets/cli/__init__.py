@@ -6,6 +6,7 @@ quick; what a command needs is imported when it runs.
 
 from __future__ import annotations
 
+import io
 import sys
 
 import click
@@ -37,6 +38,9 @@ class _Group(click.Group):
     """Prints this package's errors in a line or two instead of a traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # a locale without some letter gets a "?"
+                stream.reconfigure(errors="replace")
         try:
             return super().invoke(ctx)
         except WsssAssetsError as error:

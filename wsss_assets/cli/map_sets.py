@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS", "repository_options"]
 
+_MOST_SHOWN = 20
+
 ids_argument = click.argument(
     "names", metavar="ID...", nargs=-1, required=True, shell_complete=complete_map_set
 )
@@ -88,8 +90,11 @@ def download(
     """
     from wsss_assets.devkit.image_labels import read_label_list
     from wsss_assets.map_sets.feedback import Terminal
-    from wsss_assets.map_sets.obtain import obtain
+    from wsss_assets.map_sets.obtain import check_split_name, obtain, resolve_source
 
+    if split is not None:
+        check_split_name(split)
+    source = resolve_source(source)
     records = _records(names, repo_id, revision, source)
     if dry_run:
         _print_plan(records, split, source, json_target)
@@ -190,9 +195,12 @@ def export(
     from wsss_assets.devkit.image_labels import read_label_list
     from wsss_assets.map_sets.export import export as write_files
     from wsss_assets.map_sets.feedback import Terminal
-    from wsss_assets.map_sets.obtain import obtain
+    from wsss_assets.map_sets.obtain import check_split_name, obtain, resolve_source
     from wsss_assets.storage.image_ids import read_ids
 
+    if split is not None:
+        check_split_name(split)
+    source = resolve_source(source)
     (record,) = _records((name,), repo_id, revision, source)
     wanted = None if ids is None else read_ids(ids)
     listed = None if labels is None else read_label_list(labels, _benchmark(record))
@@ -202,7 +210,12 @@ def export(
     if done.missing:
         have = "image has" if len(done.missing) == 1 else "images have"
         click.echo(f"{len(done.missing):,} {have} no map:", err=True)
-        click.echo("\n".join(done.missing), err=True)
+        click.echo("\n".join(done.missing[:_MOST_SHOWN]), err=True)
+        if len(done.missing) > _MOST_SHOWN:
+            click.echo(f"… and {len(done.missing) - _MOST_SHOWN:,} more", err=True)
+        reason = _reason(held, done.missing)
+        if reason is not None:
+            click.echo(f"e.g. {reason}", err=True)
         ctx.exit(1)
 
 
@@ -305,11 +318,38 @@ def _held(names: tuple[str, ...]) -> tuple[HeldSet, ...]:
 
     held = list_held()
     known = {one.holding.record.id for one in held}
-    known_as = {one.holding.record.upstream: one.holding.record.id for one in held}
-    wanted = {known_as.get(name, name) for name in names}
-    for name in wanted - known:
+    named = {
+        one.holding.record.upstream.lower(): one.holding.record.id
+        for one in held
+        if one.holding.record.upstream
+    }
+    wanted = {_held_id(name, known, named) for name in names}
+    for name in sorted(wanted - known):
         raise UnknownNameError("map set held here", name, known or {"none"})
     return tuple(one for one in held if not wanted or one.holding.record.id in wanted)
+
+
+def _held_id(name: str, known: set[str], named: dict[str, str]) -> str:
+    """The id that a name means: of a set held here, else of one of the catalogue, else itself."""
+    from wsss_assets.catalog.names import resolve_name
+    from wsss_assets.errors import UnknownNameError
+
+    lower = name.strip().lower()
+    if lower in known or lower in named:
+        return named.get(lower, lower)
+    try:
+        return resolve_name(name)
+    except UnknownNameError:
+        return name
+
+
+def _reason(held: HeldSet, missing: tuple[str, ...]) -> str | None:
+    """Why one of these images has no map, as far as it is known."""
+    for hole in held.holding.content.holes:
+        if hole.image_id in missing:
+            what = "" if hole.class_id is None else f", class {hole.class_id}"
+            return f"{hole.image_id}{what}: {hole.reason}"
+    return None
 
 
 def _benchmark(record: MapSet) -> Any:  # noqa: ANN401 (a Benchmark; its module is imported late)

@@ -143,6 +143,10 @@ def _maps(
     name: str, kind: Kind, benchmark: Benchmark, split: str | None, beside: str | None = None
 ) -> Any:  # noqa: ANN401 (a folder, or a source of maps)
     if _is_path(name):
+        from wsss_assets.catalog.names import is_place, map_set_names
+
+        if not is_place(name) and f"{benchmark.name}/{kind}/{name}" in map_set_names():
+            click.echo(f"reading the folder {name}, not the map set of that name", err=True)
         return Path(name)
     from wsss_assets.map_sets.feedback import Terminal
     from wsss_assets.map_sets.sources import open_map_set
@@ -214,8 +218,10 @@ def progress_bar(label: str) -> Callable[[Iterable[Item], int], Iterator[Item]]:
 
 
 def write_json(target: Path, value: object) -> None:
-    """Write JSON to a file, or to standard output for `-`."""
-    write_text(target, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write JSON to a file, or to standard output for `-`, there in letters that it has."""
+    encoding = (sys.stdout.encoding or "").lower() if str(target) == "-" else "utf-8"
+    plain = "utf" not in encoding
+    write_text(target, json.dumps(value, indent=2, ensure_ascii=plain, allow_nan=False) + "\n")
 
 
 def read_text(source: Path) -> str:

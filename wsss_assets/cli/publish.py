@@ -88,9 +88,12 @@ def pack(
     from wsss_assets.benchmarks import get_benchmark
     from wsss_assets.devkit.image_labels import resolve_labels
     from wsss_assets.map_sets.feedback import Terminal
+    from wsss_assets.map_sets.obtain import check_split_name
     from wsss_assets.publish.pack import describe
     from wsss_assets.publish.pack import pack as pack_maps
 
+    if split is not None:
+        check_split_name(split)
     record = describe(
         name,
         maker=made_by,

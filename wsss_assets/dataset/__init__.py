@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from wsss_assets.benchmarks import get_benchmark
 from wsss_assets.catalog.names import is_place
 from wsss_assets.catalog.records import MapSet
-from wsss_assets.dataset.features import picture_columns
+from wsss_assets.dataset.features import library, picture_columns
 from wsss_assets.dataset.parts import LooseMaps, PackedMaps, find_loose_maps
 from wsss_assets.dataset.streams import join_stream
 from wsss_assets.dataset.tables import join_table
@@ -25,7 +25,13 @@ from wsss_assets.errors import UnknownNameError, UsageError
 from wsss_assets.map_sets.choose import choose_map_set
 from wsss_assets.map_sets.feedback import Terminal
 from wsss_assets.map_sets.lists import WantedList
-from wsss_assets.map_sets.obtain import USUAL_SPLITS, choose_split, obtain
+from wsss_assets.map_sets.obtain import (
+    USUAL_SPLITS,
+    check_split_name,
+    choose_split,
+    obtain,
+    resolve_source,
+)
 from wsss_assets.map_sets.places import import_place
 from wsss_assets.map_sets.published import fetch_published, published_set
 from wsss_assets.map_sets.repository import chosen_repository
@@ -55,7 +61,7 @@ def load_dataset(
     split: str | None = None,
     images: str | Path | None = None,
     labels: str | Path | Mapping[str, Sequence[int]] | None = None,
-    source: str = "auto",
+    source: str | Path = "auto",
     repo_id: str | None = None,
     revision: str | None = None,
     streaming: bool = False,
@@ -74,7 +80,9 @@ def load_dataset(
     Args:
         name: the collection, `wsss-bed`.
         saliency: a map set by its short name (`vst_duts`), id or upstream name; or a folder, zip
-            or address of `<image id>.png`.
+            or address of `<image id>.png`. A folder is read where it is if its maps are stored
+            as 8-bit grey pictures, and else imported, as everything else is: grey maps in other
+            modes become 8-bit grey, and what is coloured or 16-bit is left out.
         activation: likewise (`cam`), or of `<image id>_<class>.png`. `eps` and `l2g`, which
             exist once per saliency set, mean the one trained with `saliency`.
         benchmark: `voc2012`, `coco2014` or `mini`.
@@ -93,10 +101,11 @@ def load_dataset(
 
     Raises:
         UnknownNameError: no such map set, benchmark or split; the error lists those there are.
-        UsageError: neither saliency nor activation, or a pair that was never made.
+        UsageError: neither saliency nor activation, a pair that was never made, or a split of a
+            name that none can have.
         ListFormatError: the list names images that the maps do not have.
         FetchError: the network failed; `ChecksumError`: what came is not what was promised.
-        DataError: maps cannot be used.
+        DataError: maps cannot be used; `MissingFileError`: a path is not there.
         MissingDependencyError: the extra `hub` is not installed.
     """
     if name != _COLLECTION:
@@ -107,6 +116,10 @@ def load_dataset(
             expected='one of them or both, e.g. saliency="vst_duts"',
             hint="'wsss-assets list' shows what there is",
         )
+    if split is not None:
+        check_split_name(split)
+    library()  # missed now rather than after all has been fetched
+    source = resolve_source(source)
     wanted: dict[Kind, str | Path] = {}
     if saliency is not None:
         wanted["saliency"] = saliency
@@ -164,6 +177,9 @@ class _Loader:
         columns: dict[str, Sequence[Any]] = {"image_id": ids, "labels": list(listed.values())}
         if images is not None:
             columns |= picture_columns(Path(images), self.benchmark, split, ids)
+            if "segmentation" not in columns:
+                folder = self.benchmark.layout.masks.get(split, "folder of masks")
+                self.feedback.say(f"{images} has no {folder}, so there is no column segmentation")
         data = self._join(parts, columns, split)
         _describe(data, records)
         return data
@@ -235,10 +251,14 @@ class _Loader:
         """One's own maps: a folder is read where it is, anything else is imported first."""
         ids = tuple(labels)
         if "://" not in str(place) and Path(place).expanduser().is_dir():
-            loose, missing = find_loose_maps(Path(place).expanduser(), kind, ids)
+            most = len(self.benchmark.classes)
+            loose, missing = find_loose_maps(Path(place).expanduser(), kind, ids, most)
             if missing:
                 self.feedback.say(f"{place} has no map of {missing:,} of {len(ids):,} images")
-            return loose
+            odd = loose.odd_one()
+            if odd is None:
+                return loose
+            self.feedback.say(f"{odd} is no 8-bit grey picture: importing {place}")
         place = place if "://" in str(place) else str(Path(place).expanduser())
         name = hashlib.sha256(str(place).encode()).hexdigest()[:12]
         record = MapSet(

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wsss_assets.errors import ListFormatError, MissingFileError
+from wsss_assets.map_sets.wanted import map_stem, stored_classes
 from wsss_assets.storage.files import list_files
-from wsss_assets.storage.images import MAP_SUFFIXES
+from wsss_assets.storage.images import MAP_SUFFIXES, is_grey
 from wsss_assets.storage.shards import ids_digest, read_ids
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from wsss_assets.catalog.records import Kind
 
@@ -79,29 +80,43 @@ class LooseMaps:
     saliency: Mapping[str, str]
     activation: Mapping[str, tuple[tuple[int, str], ...]]
 
+    def odd_one(self) -> str | None:
+        """The first file that is no 8-bit grey picture, by its header; None: all are.
 
-def find_loose_maps(folder: Path, kind: Kind, ids: Sequence[str]) -> tuple[LooseMaps, int]:
+        Only such files give the same pixels whoever decodes them.
+        """
+        pairs = (pair for pairs in self.activation.values() for pair in pairs)
+        paths = (*self.saliency.values(), *(path for _, path in pairs))
+        return next((path for path in paths if not is_grey(Path(path))), None)
+
+
+def find_loose_maps(
+    folder: Path, kind: Kind, ids: Sequence[str], most_classes: int
+) -> tuple[LooseMaps, int]:
     """The maps of these images in a folder, and how many images have none.
 
     Args:
         folder: of `<image id>.png` or `<image id>_<class>.png`.
         kind: which of the two.
         ids: image ids.
+        most_classes: how many classes the benchmark has.
 
     Raises:
+        DataError: a map is of a class that the benchmark does not have.
         MissingFileError: no such folder, or it holds no map of these images.
     """
     files = {stem: str(path.resolve()) for stem, path in list_files(folder, MAP_SUFFIXES).items()}
-    wanted = set(ids)
     saliency: dict[str, str] = {}
-    activation: dict[str, list[tuple[int, str]]] = {}
+    activation: dict[str, tuple[tuple[int, str], ...]] = {}
     if kind == "saliency":
         saliency = {image_id: files[image_id] for image_id in ids if image_id in files}
     else:
-        for stem, path in files.items():
-            image_id, _, index = stem.rpartition("_")
-            if image_id in wanted and index.isascii() and index.isdecimal():
-                activation.setdefault(image_id, []).append((int(index), path))
+        stored = stored_classes(files, ids, most_classes, folder)
+        activation = {
+            image_id: tuple((index, files[map_stem(image_id, index)]) for index in sorted(classes))
+            for image_id, classes in stored.items()
+            if classes
+        }
     found = len(saliency) + len(activation)
     if not found:
         raise MissingFileError(
@@ -110,8 +125,7 @@ def find_loose_maps(folder: Path, kind: Kind, ids: Sequence[str]) -> tuple[Loose
             found=f"{len(files):,} files, e.g. {_examples(files)}",
             hint="are they of another split or benchmark, or of the other kind of maps?",
         )
-    in_order = {one: tuple(sorted(pairs)) for one, pairs in activation.items()}
-    return LooseMaps(kind, str(folder), saliency, in_order), len(ids) - found
+    return LooseMaps(kind, str(folder), saliency, activation), len(ids) - found
 
 
 def _examples(names: object) -> str:

@@ -75,7 +75,7 @@ def _maps(
         raise DataError(
             f"the shards of {part.name} hold other images than their record says",
             hint="'wsss-assets verify' looks over what is here; "
-            "'wsss-assets cache prune' removes it",
+            f"'wsss-assets cache prune {part.name}' removes it",
         )
     renamed: datasets.Dataset = table.remove_columns("image_id").rename_column(column, part.kind)
     return renamed

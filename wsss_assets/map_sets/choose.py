@@ -48,10 +48,20 @@ def choose_map_set(
         for alias in (record.id, (record.upstream or record.id).lower())
     }
     wanted = name.strip().lower()
-    for one in (wanted, f"{wanted}_{(saliency or '').rpartition('/')[2]}"):
+    for one in (wanted, f"{wanted}_{_last_part(saliency or '', benchmark, repository)}"):
         if one in known or one in aliases:
             return known.get(one) or aliases[one]
     raise UnknownNameError(f"{kind} set of {benchmark} in {repository.repo_id}", name, known)
+
+
+def _last_part(saliency: str, benchmark: str, repository: Repository | LocalCopy) -> str:
+    """The last part of the id of a saliency set, from its short name, id or upstream name."""
+    wanted = saliency.strip().lower()
+    for record in repository.records():
+        of_it = record.benchmark == benchmark and record.kind == "saliency"
+        if of_it and (record.upstream or "").lower() == wanted:
+            return record.name
+    return wanted.rpartition("/")[2]
 
 
 def choose_by_id(name: str, repository: Repository | LocalCopy | None = None) -> MapSet:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wsss_assets.errors import ListFormatError, UnknownNameError, UsageError
+from wsss_assets.errors import DataError, ListFormatError, UnknownNameError, UsageError
 from wsss_assets.map_sets.feedback import SILENT
 from wsss_assets.storage.files import write_atomically
 from wsss_assets.storage.pngs import decode_map
-from wsss_assets.storage.shards import read_ids, read_rows
+from wsss_assets.storage.shards import ids_digest, read_ids, read_rows
 from wsss_assets.storage.stamps import claim_folder
 
 if TYPE_CHECKING:
@@ -104,7 +104,13 @@ def export(
 
 
 def _wanted(held: HeldSet, ids: Sequence[str] | None) -> set[str]:
-    known = set(read_ids(held.paths))
+    listed = read_ids(held.paths)
+    if ids_digest(listed) != held.holding.content.ids_sha256:
+        raise DataError(
+            f"the shards of {held.holding.record.id} hold other images than their record says",
+            done="nothing was written",
+        )
+    known = set(listed)
     if ids is None:
         return known
     strangers = [image_id for image_id in ids if image_id not in known]

@@ -29,7 +29,7 @@ class Feedback:
 
 
 class Terminal(Feedback):
-    """Lines and bars on standard error; bars only where that is a terminal."""
+    """Lines and bars on standard error; bars only where that is a terminal and tqdm is here."""
 
     def say(self, text: str) -> None:
         """One line about what is being done."""
@@ -38,18 +38,31 @@ class Terminal(Feedback):
     @contextlib.contextmanager
     def bytes(self, label: str, total: int | None) -> Iterator[Callable[[int], object]]:
         """A bar in megabytes."""
-        from tqdm import tqdm
-
-        with tqdm(
+        bar_of = _tqdm()
+        if bar_of is None:
+            yield lambda _: None
+            return
+        with bar_of(
             desc=label, total=total, unit="B", unit_scale=True, disable=None, leave=False
         ) as bar:
             yield bar.update
 
     def items(self, items: Iterable[Any], length: int) -> Iterable[Any]:
         """A bar in maps."""
-        from tqdm import tqdm
+        bar_of = _tqdm()
+        if bar_of is None:
+            return items
+        bar: Iterable[Any] = bar_of(items, total=length, unit="image", disable=None, leave=False)
+        return bar
 
-        return tqdm(items, total=length, unit="image", disable=None, leave=False)
+
+def _tqdm() -> Any:  # noqa: ANN401 (a class of an optional package)
+    """What draws bars; None where it is not installed, and then there are none."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return None
+    return tqdm
 
 
 SILENT = Feedback()

@@ -72,8 +72,9 @@ def import_maps(
         )
         keep(folder, made)
     if content.holes:
+        number, first = len(content.holes), content.holes[0]
         feedback.say(
-            f"{len(content.holes):,} maps are missing or unusable, e.g. of "
-            f"{content.holes[0].image_id}: {content.holes[0].reason}; they are null in the data"
+            f"{number:,} {'map is' if number == 1 else 'maps are'} missing or unusable, e.g. of "
+            f"{first.image_id}: {first.reason}"
         )
     return HeldSet(sets_folder() / record.id / split / key, made)

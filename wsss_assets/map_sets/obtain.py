@@ -7,35 +7,55 @@ the archive, a mirror of the repository, or the maps themselves.
 
 from __future__ import annotations
 
+import os
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wsss_assets.errors import ChecksumError, FetchError, UnknownNameError, UsageError
+from wsss_assets.catalog.records import NAME_PATTERN
+from wsss_assets.errors import (
+    ChecksumError,
+    FetchError,
+    MissingFileError,
+    UnknownNameError,
+    UsageError,
+)
 from wsss_assets.map_sets.choose import choose_by_id
 from wsss_assets.map_sets.feedback import SILENT, Terminal
 from wsss_assets.map_sets.places import fetch_from_place
 from wsss_assets.map_sets.published import fetch_published, published_set
-from wsss_assets.map_sets.repository import chosen_repository
+from wsss_assets.map_sets.repository import MANIFEST_NAME, chosen_repository
 from wsss_assets.map_sets.store import list_held
 from wsss_assets.map_sets.upstream import import_archive
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from wsss_assets.catalog.records import MapSet
     from wsss_assets.devkit.image_labels import ImageLabels
     from wsss_assets.map_sets.feedback import Feedback
     from wsss_assets.map_sets.store import HeldSet
 
-__all__ = ["USUAL_SPLITS", "choose_split", "download", "obtain", "plan"]
+__all__ = [
+    "USUAL_SPLITS",
+    "check_split_name",
+    "choose_split",
+    "download",
+    "obtain",
+    "plan",
+    "resolve_source",
+]
+
+_MEANS_EVERY_SPLIT = "all"
 
 USUAL_SPLITS = ("train_aug", "train")
+
+_NAMED_SOURCES = ("auto", "hub", "upstream")
 
 
 def download(
     name: str,
     *,
     split: str | None = None,
-    source: str = "auto",
+    source: str | Path = "auto",
     repo_id: str | None = None,
     revision: str | None = None,
     feedback: Feedback | None = None,
@@ -57,9 +77,12 @@ def download(
         UnknownNameError: no such map set or split.
         UsageError: it cannot be had from that source.
         FetchError: the network failed; `ChecksumError`: what came is not what was promised.
-        DataError: archive or maps cannot be used.
+        DataError: archive or maps cannot be used; `MissingFileError`: the source is not there.
         MissingDependencyError: the extra `hub` is not installed.
     """
+    if split is not None:
+        check_split_name(split)
+    source = resolve_source(source)
     record = choose_by_id(name, chosen_repository(repo_id, revision, source))
     who = Terminal() if feedback is None else feedback
     return obtain(record, split, source=source, feedback=who).paths[0].parent
@@ -69,7 +92,7 @@ def obtain(
     record: MapSet,
     split: str | None = None,
     *,
-    source: str = "auto",
+    source: str | Path = "auto",
     labels: ImageLabels | None = None,
     feedback: Feedback = SILENT,
 ) -> HeldSet:
@@ -84,11 +107,20 @@ def obtain(
 
     Raises:
         UnknownNameError: the set has no such split.
-        UsageError: it cannot be had from that source.
+        UsageError: it cannot be had from that source, or not with a list of one's own.
         FetchError: the network failed; `ChecksumError`: what came is not what was promised.
-        DataError: archive or maps cannot be used.
+        DataError: archive or maps cannot be used; `MissingFileError`: the source is not there.
     """
+    source = resolve_source(source)
     split = choose_split(record, split)
+    if labels is not None and _is_published(record, source):
+        raise UsageError(
+            f"the rows of {record.id} are those that were published: they cannot be chosen by a "
+            "list",
+            done="nothing was fetched",
+            hint="choose images with --ids of 'wsss-assets export' or labels= of load_dataset, or "
+            "import the authors' archive: --source upstream",
+        )
     if source == "auto":
         return _from_anywhere(record, split, labels, feedback)
     if source == "hub":
@@ -98,10 +130,53 @@ def obtain(
     return fetch_from_place(record, split, source, labels, feedback)
 
 
+def resolve_source(source: str | Path) -> str:
+    """A source as it is used: a path with `~` expanded, anything else as it is.
+
+    >>> resolve_source("auto"), resolve_source("https://example.org/maps")
+    ('auto', 'https://example.org/maps')
+
+    Raises:
+        MissingFileError: it is a path, and nothing is there.
+    """
+    source = os.fspath(source)
+    if source in _NAMED_SOURCES or "://" in source:
+        return source
+    path = Path(source).expanduser()
+    if not source or not path.exists():
+        raise MissingFileError(
+            f"no file or folder {source!r} to take maps from",
+            expected=f"{', '.join(_NAMED_SOURCES)}, an address, or a path that exists",
+        )
+    return str(path)
+
+
+def check_split_name(split: str) -> None:
+    """Refuse what can be no split's name: it becomes part of paths and of records.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not re.fullmatch(NAME_PATTERN, split) or split == _MEANS_EVERY_SPLIT:
+        raise UsageError(
+            f"{split!r} can be no split's name",
+            expected="up to 64 lower-case letters, digits and underscores, e.g. train_aug, but for "
+            f"{_MEANS_EVERY_SPLIT!r}, which `datasets` keeps for itself",
+        )
+
+
+def _is_published(record: MapSet, source: str) -> bool:
+    """Whether what a source has is packed already, so that its rows are fixed."""
+    if source in _NAMED_SOURCES:
+        return source == "hub" or (source == "auto" and record.published is not None)
+    return "://" not in source and (Path(source) / MANIFEST_NAME).is_file()
+
+
 def plan(
-    record: MapSet, split: str | None = None, source: str = "auto"
+    record: MapSet, split: str | None = None, source: str | Path = "auto"
 ) -> tuple[str, int | None, bool]:
     """Where `obtain` would take a set from, how many bytes, and whether it is here already."""
+    source = resolve_source(source)
     split = choose_split(record, split)
     if source == "hub" or (source == "auto" and record.published is not None):
         held = published_set(record, split)

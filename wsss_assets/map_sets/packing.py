@@ -46,7 +46,7 @@ def pack_split(
     """Pack maps into shards, one row per image, in the order of the ids.
 
     A map that is missing or cannot be used becomes a hole, with the reason; all others are
-    8-bit grey PNG afterwards. Memory does not grow with the size of the maps.
+    8-bit grey PNG afterwards. Memory holds some images for each thread, however many there are.
 
     Args:
         source: where the maps are: `<image id>.png`, or `<image id>_<0-based class>.png`.

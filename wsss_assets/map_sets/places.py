@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from wsss_assets.benchmarks import get_benchmark
-from wsss_assets.catalog.records import Holding, Manifest
+from wsss_assets.catalog.records import Holding, Manifest, canonical_json
 from wsss_assets.errors import ChecksumError, MissingFileError, UnknownNameError
 from wsss_assets.map_sets.imports import import_maps
 from wsss_assets.map_sets.lists import WantedList
@@ -92,7 +93,8 @@ def import_place(
 def _archive_at(place: str, name: str) -> str | None:
     """Where a copy of the authors' archive is, if that is what a place holds or is."""
     if place.startswith(("http://", "https://")):
-        return place if place.lower().endswith(".zip") else f"{place.rstrip('/')}/{name}"
+        is_zip = urlsplit(place).path.lower().endswith(".zip")
+        return place if is_zip else f"{place.rstrip('/')}/{name}"
     if "://" in place:
         return None
     if (Path(place) / name).is_file():
@@ -104,11 +106,8 @@ def _from_mirror(record: MapSet, split: str, root: Path) -> HeldSet:
     """Copy a set from a local copy of a repository, held to the manifest that lies in it."""
     manifest = open_copy(root).manifest
     content = _content(manifest, record, split, root)
-    key = holding_key("mirror", *(file.sha256 for file in content.files))
-    held = _held_place(record, split, key)
-    if held is not None:
-        return held
     listed = manifest.lists.get(f"{record.benchmark}/{split}")
+    key = holding_key("mirror", canonical_json(content), None if listed is None else listed.sha256)
     holding = Holding(
         record=record,
         split=split,
@@ -117,10 +116,13 @@ def _from_mirror(record: MapSet, split: str, root: Path) -> HeldSet:
         source=str(root.resolve()),
         labels=listed,
     )
-    with locked(record.id), new_folder(record.id, split, key) as folder:
-        for file in (*content.files, *(() if listed is None else (listed,))):
-            _copy(root, file, folder)
-        keep(folder, holding)
+    with locked(record.id):
+        held = _held_place(record, split, key)
+        if held is None:
+            with new_folder(record.id, split, key) as folder:
+                for file in (*content.files, *(() if listed is None else (listed,))):
+                    _copy(root, file, folder)
+                keep(folder, holding)
     return HeldSet(sets_folder() / record.id / split / key, holding)
 
 

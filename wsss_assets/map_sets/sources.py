@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wsss_assets.catalog.catalog import find_map_set
+from wsss_assets.map_sets.choose import choose_map_set
 from wsss_assets.map_sets.feedback import SILENT
 from wsss_assets.map_sets.obtain import obtain
+from wsss_assets.map_sets.repository import chosen_repository
 from wsss_assets.storage.shard_maps import ShardActivations, ShardSaliency
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ def open_map_set(
     saliency: str | None = None,
     feedback: Feedback = SILENT,
 ) -> ShardSaliency | ShardActivations:
-    """A map set of the catalogue, fetched if need be, as a source of maps.
+    """A map set, fetched if need be, as a source of maps.
+
+    It is one of the catalogue or, where `$WSSS_ASSETS_REPO` names another repository, of that.
 
     Args:
         name: short name, id or upstream name.
@@ -38,6 +41,12 @@ def open_map_set(
     Raises:
         WsssAssetsError: what choosing and obtaining a map set raise.
     """
-    record = find_map_set(name, benchmark=benchmark, kind=kind, saliency=saliency)
+    record = choose_map_set(
+        name,
+        benchmark=benchmark,
+        kind=kind,
+        saliency=saliency,
+        repository=chosen_repository(None, None),
+    )
     paths = obtain(record, split, feedback=feedback).paths
     return (ShardSaliency if kind == "saliency" else ShardActivations)(paths, record.id)

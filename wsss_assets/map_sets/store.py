@@ -41,10 +41,10 @@ __all__ = [
     "new_folder",
     "note",
     "sets_folder",
+    "staging_lock",
 ]
 
 HOLDING_NAME = "holding.json"
-_UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 @dataclass(frozen=True)
@@ -159,12 +159,11 @@ def note(held: HeldSet) -> None:
     """Note a set whose files lie elsewhere, unless that was done or cannot be."""
     if (held.folder / HOLDING_NAME).exists():
         return
-    try:
-        with new_folder(held.holding.record.id, held.holding.split, held.folder.name) as folder:
-            keep(folder, held.holding)
-    except OSError as error:
-        if error.errno not in _UNWRITABLE:
-            raise
+    holding = held.holding
+    with contextlib.suppress(OSError), locked(holding.record.id):
+        if not (held.folder / HOLDING_NAME).exists():
+            with new_folder(holding.record.id, holding.split, held.folder.name) as folder:
+                keep(folder, holding)
 
 
 @contextlib.contextmanager
@@ -174,7 +173,7 @@ def locked(set_id: str) -> Iterator[None]:
         try:
             stack.enter_context(_lock(set_id))
         except OSError as error:
-            if error.errno not in _UNWRITABLE:
+            if error.errno == errno.ENOSPC:
                 raise
         yield
 
@@ -188,13 +187,24 @@ def is_locked(set_id: str) -> bool:
             return False
     except Timeout:
         return True
+    except OSError:  # where nothing can be written, nothing is fetched
+        return False
 
 
 def _lock(set_id: str) -> FileLock:
+    return _lock_file(set_id.replace("/", "--"))
+
+
+def staging_lock(folder: Path) -> FileLock:
+    """A lock on a staging folder, held while it is used as a context manager."""
+    return _lock_file(f"staging-{holding_key(str(folder.resolve()))}")
+
+
+def _lock_file(name: str) -> FileLock:
     try:
         from filelock import FileLock
     except ImportError as error:
-        raise MissingDependencyError("filelock", "hub", "fetching map sets") from error
-    path = cache_folder() / "locks" / f"{set_id.replace('/', '--')}.lock"
+        raise MissingDependencyError("filelock", "hub", "fetching and packing map sets") from error
+    path = cache_folder() / "locks" / f"{name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     return FileLock(path)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wsss_assets.benchmarks import get_benchmark
+from wsss_assets.catalog.catalog import get_map_set, map_set_names
 from wsss_assets.catalog.records import Archive, canonical_json, parse_record
-from wsss_assets.errors import ChecksumError, DataError, UsageError
-from wsss_assets.map_sets.cache import remove_held
+from wsss_assets.errors import ChecksumError, DataError, MissingFileError, UsageError
 from wsss_assets.map_sets.imports import import_maps
 from wsss_assets.map_sets.lists import WantedList
 from wsss_assets.map_sets.store import holding_key, list_held, locked
@@ -54,11 +55,13 @@ def import_archive(
         )
     source = _Upstream(record.id, record.upstream, record.archive)
     wanted = WantedList(get_benchmark(record.benchmark), split, labels)
-    held = _held_archive(record, split, source.known_digest(), wanted.sha256)
+    if location is not None and "://" not in location:
+        source.refuse_other(Path(location))
+    held = _held_archive(record, split, source, wanted.sha256)
     if held is not None:
         return held
     with locked(record.id):
-        held = _held_archive(record, split, source.known_digest(), wanted.sha256)
+        held = _held_archive(record, split, source, wanted.sha256)
         if held is not None:
             return held
         wanted.labels()  # what comes from the network comes before what takes long
@@ -70,33 +73,41 @@ def import_archive(
                 source.refuse_file()
                 path, second = source.file(location, feedback)
                 if second != sha256:  # then the damage came on the way
-                    remove_held([held])
+                    shutil.rmtree(held.folder)
                     sha256 = second
                     held = _import(record, split, path, sha256, wanted, feedback)
         except DataError:
             source.refuse_file()
             raise
-        source.remember(path, sha256)
+        if held.holding.content.has_damage and not source.is_fetched(path):
+            feedback.say(f"{path} holds damaged maps: its digest is not recorded")
+        else:
+            source.remember(path, sha256)
         return held
 
 
 def _import(
     record: MapSet, split: str, path: Path, sha256: str, wanted: WantedList, feedback: Feedback
 ) -> HeldSet:
-    key = holding_key("archive", sha256, wanted.sha256)
     url = "" if record.archive is None else record.archive.url
+    key = holding_key("archive", url, sha256, wanted.sha256)
     origin = {"origin": "archive", "source": url, "archive_sha256": sha256}
     with ZipMaps(path) as maps:
         return import_maps(record, split, maps, wanted, key, origin, feedback)
 
 
 def _held_archive(
-    record: MapSet, split: str, sha256: str | None, list_sha256: str
+    record: MapSet, split: str, source: _Upstream, list_sha256: str
 ) -> HeldSet | None:
     """An undamaged import of that archive, with that list."""
+    sha256 = source.known_digest()
     for held in list_held(record.id, split):
         holding = held.holding
-        same = (holding.archive_sha256, holding.list_sha256) == (sha256, list_sha256)
+        same = (holding.source, holding.archive_sha256, holding.list_sha256) == (
+            source.archive.url,
+            sha256,
+            list_sha256,
+        )
         if same and sha256 is not None and not held.damaged():
             return held
     return None
@@ -118,7 +129,6 @@ class _Upstream:
         else:
             path = Path(location)
             sha256 = sha256_file(path)
-            self._refuse_other(path, sha256)
         return path, sha256
 
     def remember(self, path: Path, sha256: str) -> None:
@@ -128,9 +138,13 @@ class _Upstream:
             write_atomically(self._note, canonical_json(seen))
         self._fetched.unlink(missing_ok=True)
 
+    def is_fetched(self, path: Path) -> bool:
+        """Whether an archive was fetched, and is no copy that somebody has."""
+        return path == self._fetched
+
     def vouched_by_nothing(self, path: Path) -> bool:
         """Whether an archive was fetched just now and its digest is not known from before."""
-        return path == self._fetched and self.known_digest() is None
+        return self.is_fetched(path) and self.known_digest() is None
 
     def refuse_file(self) -> None:
         """Remove a fetched file that cannot be used, if nothing says that it is the right one."""
@@ -144,32 +158,56 @@ class _Upstream:
         return parse_record(Archive, self._note.read_bytes(), str(self._note)).sha256
 
     @property
+    def _stem(self) -> str:
+        """The name; for another archive than the catalogue's of that name, one of its own."""
+        known = get_map_set(self.set_id).archive if self.set_id in map_set_names() else None
+        same = known is not None and known.url == self.archive.url
+        return self.name if same else f"{self.name}-{holding_key(self.archive.url)}"
+
+    @property
     def _fetched(self) -> Path:
-        return cache_folder() / "archives" / f"{self.name}.zip"
+        return cache_folder() / "archives" / f"{self._stem}.zip"
 
     @property
     def _note(self) -> Path:
-        return cache_folder() / "archives" / f"{self.name}.json"
+        return cache_folder() / "archives" / f"{self._stem}.json"
 
     def _fetch(self, url: str, feedback: Feedback) -> str:
         feedback.say(f"fetching {url}")
         with feedback.bytes(f"{self.name}.zip", self.archive.size) as advance:
-            return fetch_archive(
-                url,
-                self._fetched,
-                sha256=self.known_digest(),
-                size=self.archive.size,
-                advance=advance,
-                instead=f"name a copy of {self.name}.zip with --source",
-            )
+            try:
+                return fetch_archive(
+                    url,
+                    self._fetched,
+                    sha256=self.known_digest(),
+                    size=self.archive.size,
+                    advance=advance,
+                    instead=f"name a copy of {self.name}.zip with --source",
+                )
+            except ChecksumError as error:
+                error.hint = f"{error.hint}; {self._if_replaced}"
+                raise
 
-    def _refuse_other(self, path: Path, sha256: str) -> None:
+    @property
+    def _if_replaced(self) -> str:
+        return f"if the authors have replaced the archive, remove {self._note} first"
+
+    def refuse_other(self, path: Path) -> None:
+        """Refuse a copy that is not the archive that was seen before.
+
+        Raises:
+            MissingFileError: it is not there.
+            ChecksumError: it is another one.
+        """
+        if not path.is_file():
+            raise MissingFileError(f"no file {path}")
         known = self.known_digest()
-        if known not in {None, sha256}:
+        sha256 = "" if known is None else sha256_file(path)
+        if known is not None and sha256 != known:
             raise ChecksumError(
                 f"{path} is not the archive of {self.set_id} that was seen before",
                 expected=f"sha256 {known}",
                 found=f"sha256 {sha256}",
                 done="nothing was imported",
-                hint=f"if the authors have replaced it, remove {self._note} first",
+                hint=self._if_replaced,
             )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from wsss_assets.storage.stored_maps import StoredMaps
 
-__all__ = ["map_stem", "wanted_activations", "wanted_saliency"]
+__all__ = ["map_stem", "stored_classes", "wanted_activations", "wanted_saliency"]
 
 _MOST_DIGITS = 3
 
@@ -32,7 +32,7 @@ def wanted_saliency(source: StoredMaps, ids: Sequence[str]) -> dict[str, tuple[N
     _refuse_twice(ids)
     stems = source.stems()
     if not any(image_id in stems for image_id in ids):
-        mixed_up = any(_stored_classes(stems, ids).values())
+        mixed_up = any(_classes_by_name(stems, ids).values())
         raise _strangers(source, ids[0], "activation" if mixed_up else None)
     return dict.fromkeys(ids, (None,))
 
@@ -57,18 +57,10 @@ def wanted_activations(
     """
     _refuse_twice(ids)
     stems = source.stems()
-    stored = _stored_classes(stems, ids)
+    stored = stored_classes(stems, ids, most_classes, source)
     if not any(stored.values()):
         mixed_up = any(image_id in stems for image_id in ids)
         raise _strangers(source, map_stem(ids[0], 0), "saliency" if mixed_up else None)
-    for image_id, found in stored.items():
-        if found and max(found) >= most_classes:
-            raise DataError(
-                f"{map_stem(image_id, max(found))} in {source} is of no class of the benchmark",
-                expected=f"classes 0..{most_classes - 1}",
-                hint="do the names of these maps count the classes from 1, or are the maps of "
-                "another benchmark?",
-            )
     named = classes or {}
     return {
         image_id: tuple(sorted({*found, *named.get(image_id, ())}))
@@ -76,7 +68,35 @@ def wanted_activations(
     }
 
 
-def _stored_classes(stems: Collection[str], ids: Sequence[str]) -> dict[str, list[int]]:
+def stored_classes(
+    stems: Collection[str], ids: Sequence[str], most_classes: int, where: object
+) -> dict[str, list[int]]:
+    """For every image the classes of which there are maps, by their names.
+
+    A name counts as this package writes it: `x_7`, while `x_07` is the name of something else.
+
+    Args:
+        stems: names of maps without suffix.
+        ids: the images.
+        most_classes: how many classes the benchmark has.
+        where: how messages call the place.
+
+    Raises:
+        DataError: there is a map of a class that the benchmark does not have.
+    """
+    stored = _classes_by_name(stems, ids)
+    for image_id, found in stored.items():
+        if found and max(found) >= most_classes:
+            raise DataError(
+                f"{map_stem(image_id, max(found))} in {where} is of no class of the benchmark",
+                expected=f"classes 0..{most_classes - 1}",
+                hint="do the names of these maps count the classes from 1, or are the maps of "
+                "another benchmark?",
+            )
+    return stored
+
+
+def _classes_by_name(stems: Collection[str], ids: Sequence[str]) -> dict[str, list[int]]:
     """For every image the classes that names of maps end in."""
     found: dict[str, list[int]] = {image_id: [] for image_id in ids}
     for stem in stems:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wsss_assets.benchmarks import get_benchmark
 from wsss_assets.catalog.catalog import get_map_set, map_set_names
-from wsss_assets.catalog.names import no_map_set
+from wsss_assets.catalog.names import no_map_set, resolve_name
 from wsss_assets.catalog.records import (
     Manifest,
     MapSet,
@@ -22,12 +24,14 @@ from wsss_assets.errors import (
     FolderInUseError,
     MissingFileError,
     RecordError,
+    UnknownNameError,
     UsageError,
 )
 from wsss_assets.map_sets.feedback import SILENT
 from wsss_assets.map_sets.lists import list_file
 from wsss_assets.map_sets.packing import pack_split
 from wsss_assets.map_sets.repository import MANIFEST_NAME
+from wsss_assets.map_sets.store import local_name, staging_lock
 from wsss_assets.storage.files import (
     remove_leftovers,
     sha256_file,
@@ -78,6 +82,14 @@ def describe(
         "citations": None if citation is None else (citation.strip(),),
         "note": note,
     }
+    with contextlib.suppress(UnknownNameError):
+        set_id = resolve_name(set_id)
+    if not re.fullmatch(r"[a-z0-9_]+/(saliency|activation)/[a-z0-9][a-z0-9_]{0,63}", set_id):
+        raise UsageError(
+            f"{set_id!a} is no id of a map set",
+            expected="BENCHMARK/saliency/NAME or BENCHMARK/activation/NAME, in lower-case letters, "
+            "digits and _, e.g. voc2012/saliency/my_model",
+        )
     given = {name: value for name, value in said.items() if value is not None}
     if set_id in map_set_names():
         if given:
@@ -134,8 +146,7 @@ def pack(
         DataError: there are no maps of these images.
     """
     record = _with_digest(record, maps)
-    before = read_staged(staging)
-    listed = _label_list(before, staging, record.benchmark, split, labels)
+    _label_list(read_staged(staging), staging, record.benchmark, split, labels)
     home = staging / record.id
     home.mkdir(parents=True, exist_ok=True)
     remove_leftovers(staging)
@@ -153,14 +164,17 @@ def pack(
             workers=workers,
             progress=feedback.items,
         )
-        for file in content.files:
-            name = file.path.rpartition("/")[2]
-            (folder / name).replace(home / name)
-    write_label_list(staging / listed.path, labels)
-    _write_manifest(staging, _with_split(before, record, split, content, listed))
-    for path in home.glob(f"{split}-?????-of-?????.parquet"):
-        if path.name not in {file.path.rpartition("/")[2] for file in content.files}:
-            path.unlink()
+        with staging_lock(staging):  # others may have packed meanwhile
+            before = read_staged(staging)
+            listed = _label_list(before, staging, record.benchmark, split, labels)
+            for file in content.files:
+                (folder / local_name(file)).replace(home / local_name(file))
+            write_label_list(staging / listed.path, labels)
+            _write_manifest(staging, _with_split(before, record, split, content, listed))
+            kept = {local_name(file) for file in content.files}
+            for path in home.glob(f"{split}-?????-of-?????.parquet"):
+                if path.name not in kept:
+                    path.unlink()
     return content
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,7 @@ from wsss_assets.storage.hub import Attempts, fetch_hub_file, troubles
 from wsss_assets.storage.receipts import Receipts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from wsss_assets.catalog.records import MapSet, PublishedSet
@@ -193,10 +194,8 @@ class _Plan:
         }
         files = {file.path: staging / file.path for file in staged.files()}
         kept = {file.path for file in manifest.files()}
-        gone = () if base.manifest is None else base.manifest.files()
-        removals = [
-            file.path for file in gone if file.path not in kept and file.path in base.digests
-        ]
+        gone = set() if base.manifest is None else {file.path for file in base.manifest.files()}
+        removals = sorted((gone | set(_strays(base.digests, manifest))) & set(base.digests) - kept)
         plan = cls(manifest, contents, files, (), tuple(removals), base, repo_id)
         uploads = [
             path
@@ -268,6 +267,17 @@ def _merged(staged: Manifest, published: Manifest | None, version: str) -> Manif
     ).sealed()
 
 
+def _strays(tree: Iterable[str], manifest: Manifest) -> list[str]:
+    """Shards in the folders of map sets that are no part of them, but would be read as if."""
+    folders = tuple(f"{one.record.id}/" for one in manifest.sets)
+    known = {file.path for file in manifest.files()}
+    return [
+        path
+        for path in tree
+        if path.startswith(folders) and path.endswith(".parquet") and path not in known
+    ]
+
+
 def _refuse_mixed_lists(staged: Manifest, published: Manifest | None) -> None:
     """Every set of a split has the same rows: a new list needs all its sets anew."""
     if published is None:
@@ -297,10 +307,12 @@ class _HubSide:
 
     def __init__(self, repo_id: str, sleep: Callable[[float], None]) -> None:
         try:
-            import huggingface_hub
+            import huggingface_hub.constants
         except ImportError as error:
             raise MissingDependencyError("huggingface_hub", "hub", "publishing") from error
         self.hub: Any = huggingface_hub
+        if not sys.stderr.isatty():
+            self.hub.utils.disable_progress_bars()
         self.api = self.hub.HfApi(library_name="wsss-assets", library_version=__version__)
         self.repo_id = repo_id
         self.sleep = sleep
@@ -381,10 +393,11 @@ class _HubSide:
             for path, right in plan.right_digests().items()
             if digests.get(path, "") not in right
         ]
+        wrong += _strays(digests, plan.manifest)
         if wrong:
             raise ChecksumError(
                 f"{self.repo_id} at {commit[:12]} is not what was sent",
-                found=f"{len(wrong)} files missing or different, e.g. {wrong[0]}",
+                found=f"{len(wrong)} files missing, different or astray, e.g. {wrong[0]}",
                 done="the version was not tagged",
                 hint="run the same command again",
             )
@@ -409,12 +422,13 @@ class _HubSide:
         wanted = [
             path
             for path, (_, sha256) in files.items()
-            if not receipts.has(path, f"{self.repo_id} {sha256}")
+            if not receipts.has(path, f"{self.hub.constants.ENDPOINT} {self.repo_id} {sha256}")
             and (path in plan.staged or tree[path] != sha256)
         ]
         total = sum(files[path][0] for path in wanted)
         check_free_space(staging, total)
-        feedback.say(f"reading back {len(wanted)} files")
+        if wanted:
+            feedback.say(f"reading back {len(wanted)} files")
         with (
             temporary_folder(staging / "read-back") as cache,
             feedback.bytes("read back", total) as advance,
@@ -432,7 +446,7 @@ class _HubSide:
                     cache=cache,
                 )
                 found.resolve().unlink()
-                receipts.add(path, f"{self.repo_id} {sha256}")
+                receipts.add(path, f"{self.hub.constants.ENDPOINT} {self.repo_id} {sha256}")
 
     def tag(self, version: str, commit: str) -> None:
         """Name the commit, and make sure that the name means it."""
@@ -474,7 +488,7 @@ class _HubSide:
 
     def _commit(self, plan: _Plan, operations: list[Any]) -> str:
         """Commit on the expected parent; a commit whose answer was lost is found again."""
-        attempts = Attempts(f"the commit to {self.repo_id}", self.sleep)
+        attempts = Attempts(f"the commit to {self.repo_id}", self.sleep, verb="made")
         message = f"Publish {plan.manifest.version}"
         while True:
             try:
@@ -510,7 +524,7 @@ class _HubSide:
         ) from error
 
     def _ask(self, what: str, request: Callable[[], Any]) -> Any:  # noqa: ANN401
-        attempts = Attempts(f"{what} of {self.repo_id}", self.sleep)
+        attempts = Attempts(f"{what} of {self.repo_id}", self.sleep, verb="had")
         while True:
             try:
                 return request()

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wsss_assets.errors import ChecksumError, FetchError
+from wsss_assets.errors import ChecksumError, FetchError, UsageError
 from wsss_assets.storage.files import replaced, sha256_file
 from wsss_assets.storage.resumed import ResumedDownload
 from wsss_assets.storage.web import (
@@ -37,8 +37,15 @@ def cache_folder() -> Path:
     """
     if own := os.environ.get("WSSS_ASSETS_CACHE"):
         return Path(own).expanduser()
-    shared = os.environ.get("XDG_CACHE_HOME")
-    return (Path(shared) if shared else Path.home() / ".cache") / "wsss-assets"
+    if shared := os.environ.get("XDG_CACHE_HOME"):
+        return Path(shared) / "wsss-assets"
+    try:
+        return Path.home() / ".cache" / "wsss-assets"
+    except RuntimeError:
+        raise UsageError(
+            "there is no home folder to keep downloads in",
+            hint="name a folder with the environment variable WSSS_ASSETS_CACHE",
+        ) from None
 
 
 def fetch_file(

@@ -18,6 +18,7 @@ from wsss_assets import __version__
 from wsss_assets.errors import ChecksumError, FetchError, MissingDependencyError
 from wsss_assets.storage.fetch import cache_folder
 from wsss_assets.storage.files import refuse_disk_trouble, write_atomically
+from wsss_assets.storage.steady import SteadyFile
 from wsss_assets.storage.verified import is_whole
 from wsss_assets.storage.web import is_offline, pause
 
@@ -135,7 +136,7 @@ def fetch_hub_file(
         FetchError: no such file, no permission, no network, or still failing after six tries.
         ChecksumError: the file is not what the record says, and was not when fetched again.
     """
-    attempts = Attempts(f"{path} of {repo_id} at {revision[:12]}", sleep)
+    attempts = Attempts(f"{path} of {repo_id} at {revision[:12]}", sleep, expires=True)
     counter = _counter(advance)
     damaged = False
     while True:
@@ -166,13 +167,42 @@ def fetch_hub_file(
         damaged = True
 
 
-def open_hub_file(address: str) -> Any:  # noqa: ANN401 (a file of fsspec's)
+def open_hub_file(address: str, *, sleep: Callable[[float], None] = time.sleep) -> SteadyFile:
     """A file of a repository, read by ranges as it is needed; nothing is stored.
 
     Args:
         address: `hf://datasets/<repo id>@<commit>/<path>`.
+        sleep: what waits between tries.
+
+    Raises:
+        FetchError: it is not there, or cannot be reached; later, what is read.
     """
-    return _hub().HfFileSystem().open(address, "rb")
+    attempts = Attempts(address, sleep, expires=True)
+    while True:
+        try:
+            file = _hub().HfFileSystem().open(address, "rb")
+            return SteadyFile(_Translated(file), address, sleep)
+        except troubles() as error:
+            attempts.failed(error)
+
+
+class _Translated:
+    """A file whose faults are those that every file system has."""
+
+    def __init__(self, file: Any) -> None:  # noqa: ANN401 (a file of fsspec's)
+        self._file = file
+        self.close = file.close
+        self.seek = file.seek
+
+    @property
+    def closed(self) -> bool:
+        return bool(self._file.closed)
+
+    def read(self, size: int) -> bytes:
+        try:
+            return bytes(self._file.read(size))
+        except troubles() as error:
+            raise OSError(_reason(_telling(error))) from error
 
 
 def _hub() -> Any:  # noqa: ANN401 (a module)
@@ -246,11 +276,22 @@ class Attempts:
     Args:
         what: what is asked for, in words.
         sleep: what waits between tries.
+        verb: what cannot be done with it in the end.
+        expires: whether it lies at an address that may expire, which a 403 then says.
     """
 
-    def __init__(self, what: str, sleep: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        what: str,
+        sleep: Callable[[float], None],
+        *,
+        verb: str = "fetched",
+        expires: bool = False,
+    ) -> None:
         self.what = what
         self.sleep = sleep
+        self.verb = verb
+        self.expires = expires
         self.tries = self.failures = 0
 
     def failed(self, error: BaseException) -> None:
@@ -270,15 +311,17 @@ class Attempts:
                 "afterwards no network is needed",
             ) from error
         status = _status(cause)
-        if _is_final(status) or type(cause).__name__ in _FINAL_ERRORS:
+        forbidden = status == 403 and not self.expires
+        nonsense = type(cause) is ValueError or type(cause).__name__ in _FINAL_ERRORS
+        if _is_final(status) or forbidden or nonsense:
             raise FetchError(
-                f"{self.what} cannot be fetched", found=_reason(cause), hint=_ADVICE.get(status)
+                f"{self.what} cannot be {self.verb}", found=_reason(cause), hint=_ADVICE.get(status)
             ) from error
         self.tries += 1
         self.failures += _ASKED_ITSELF if type(error).__name__ == "LocalEntryNotFoundError" else 1
         if self.failures >= _TRIES:
             raise FetchError(
-                f"{self.what} cannot be fetched",
+                f"{self.what} cannot be {self.verb}",
                 found=_reason(cause),
                 done=f"tried {self.tries} times; what was fetched before is kept",
                 hint="try again later, or through a mirror: HF_ENDPOINT=https://…",
@@ -287,8 +330,10 @@ class Attempts:
 
 
 _ADVICE = {
-    401: "is the name right? A private repository needs a token: HF_TOKEN, or 'hf auth login'",
-    403: "ask for access on the repository's page, and log in: HF_TOKEN, or 'hf auth login'",
+    401: "is the name right? A private repository needs a token, and publishing one with "
+    "write access: HF_TOKEN, or 'hf auth login'",
+    403: "has the token (HF_TOKEN, or 'hf auth login') the right to do this? For a gated "
+    "repository, ask for access on its page",
     404: "are repository, revision and id right?",
 }
 

@@ -31,6 +31,7 @@ __all__ = [
     "decode_map",
     "encode_label",
     "image_size",
+    "is_grey",
     "label_palette",
     "read_label",
     "read_map",
@@ -52,6 +53,11 @@ _MAP_FORMATS = ("PNG", "JPEG", "BMP")
 
 MOST_PIXELS = 1 << 26
 """No map is that large; bytes of unknown origin that say so are refused."""
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_HEAD = 26
+_EIGHT_BIT_GREY = b"\x08\x00"
+"""Depth and colour type, the last bytes of the head."""
 
 MAP_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 LABEL_SUFFIXES = (".png", ".npy", ".bmp")
@@ -111,6 +117,19 @@ def check_label_header(path: Path) -> None:
     """
     with _opened(path, load=False) as image:
         _require_indices(path, image)
+
+
+def is_grey(path: Path) -> bool:
+    """Whether a picture is stored as 8-bit grey, by the header alone."""
+    with path.open("rb") as file:
+        head = file.read(_PNG_HEAD)
+    if head.startswith(_PNG_SIGNATURE):  # without Pillow, for there may be many
+        return head[-2:] == _EIGHT_BIT_GREY
+    try:
+        with _opened(path, load=False) as image:
+            return str(image.mode) == "L"
+    except ImageFormatError:
+        return False
 
 
 def read_photo(path: Path) -> UInt8:

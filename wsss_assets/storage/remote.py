@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from wsss_assets.errors import FetchError, MissingDependencyError, MissingFileError
 from wsss_assets.storage.archives import ZipMaps
 from wsss_assets.storage.files import by_stem
 from wsss_assets.storage.images import MAP_SUFFIXES
+from wsss_assets.storage.steady import SteadyFile, read_steadily
 from wsss_assets.storage.stored_maps import FolderMaps, StoredMaps, fingerprint_of
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["RemoteMaps", "StoredMaps", "open_stored_maps"]
 
-_TRIES = 3
 _BLOCK = 1 << 16  # bytes that are read at once: whole blocks of fsspec's size cost 8 times the zip
 
 
@@ -99,39 +99,24 @@ class RemoteMaps(StoredMaps):
         name = self._names.get(stem)
         if name is None:
             raise MissingFileError(f"no map {stem} in {self._url}")
-        for attempt in range(1, _TRIES + 1):
-            try:
-                return self._read_once(name)
-            except (OSError, ValueError) as error:
-                if attempt == _TRIES:
-                    raise FetchError(
-                        f"{self._url}: {name} is listed but cannot be read",
-                        found=str(error) or type(error).__name__,
-                        done=f"tried {_TRIES} times",
-                        hint="try again later",
-                    ) from error
-            self._sleep(2.0 ** (attempt - 1))
-        raise AssertionError("not reached")
+        entry = self._entries[name]
+        return read_steadily(
+            lambda: self._system.cat_file(entry["name"]),
+            entry.get("size"),
+            f"{name}, which is listed in {self._url},",
+            self._sleep,
+        )
 
     def fingerprint(self) -> str:
         """See `StoredMaps`: of names, sizes, and what the place says of versions."""
         return fingerprint_of(_known(name, self._entries[name]) for name in self._names.values())
-
-    def _read_once(self, name: str) -> bytes:
-        entry = self._entries[name]
-        data: bytes = self._system.cat_file(entry["name"])
-        size = entry.get("size")
-        if size is not None and size != len(data):
-            raise OSError(f"{len(data)} of {size} bytes came")
-        return data
 
 
 def _remote_zip(url: str, folder: str = "") -> ZipMaps:
     with _faults(url):
         system, path = _fsspec().url_to_fs(url)
         file = system.open(path, "rb", block_size=_BLOCK)
-    with _faults(url):
-        return ZipMaps(file, url, folder)
+    return ZipMaps(cast("BinaryIO", SteadyFile(file, url, time.sleep)), url, folder)
 
 
 def _known(name: str, entry: dict[str, Any]) -> tuple[object, ...]:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from wsss_assets.errors import DataError, MissingFileError
 from wsss_assets.storage.files import temporary_folder
 from wsss_assets.storage.hub import open_hub_file
+from wsss_assets.storage.image_ids import check_image_id
 from wsss_assets.storage.shard_columns import (
     COLUMNS,
     Kind,
@@ -182,17 +183,25 @@ class ShardReader:
         """The image ids of all rows."""
         with self._faults():
             ids: list[str] = self._file.read(columns=["image_id"])["image_id"].to_pylist()
-        return ids
+        return self._checked(ids)
 
     def read_group(self, number: int) -> RowGroup:
         """A row group, which is some megabytes."""
         columns = COLUMNS[self._kind or "saliency"]
         with self._faults():
-            return RowGroup(self._file.read_row_group(number, columns=[columns[0], columns[-1]]))
+            group = RowGroup(self._file.read_row_group(number, columns=[columns[0], columns[-1]]))
+        self._checked(group.ids)
+        return group
+
+    def _checked(self, ids: list[str]) -> list[str]:
+        """Refuse ids that could be no file names, which they may become."""
+        for image_id in ids:
+            check_image_id(image_id, str(self._path))
+        return ids
 
     def close(self) -> None:
         """Let go of the file."""
-        self._file.close()
+        self._file.close(force=True)
 
     def _refuse_others(self, schema: pyarrow.Schema) -> None:
         """Raise unless the columns are those of the kind."""
