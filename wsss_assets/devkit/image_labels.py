@@ -57,6 +57,7 @@ _SOURCES_DIFFER = (
     "differ on 818 of 10,582 images"
 )
 _IGNORE = 255
+_NUMBERS = {str(number): number for number in range(_IGNORE)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -352,6 +353,9 @@ def resolve_labels(
 
 def _classes_of(tokens: list[str], benchmark: Benchmark, where: str) -> Classes:
     known = len(benchmark.classes)
+    plain = [_NUMBERS.get(token, known) for token in tokens]
+    if max(plain, default=0) < known and len(set(plain)) == len(plain):
+        return tuple(sorted(plain))  # as nearly all are
     for token in tokens:
         if not re.fullmatch(r"[0-9]{1,4}", token):
             raise ListFormatError(

@@ -17,7 +17,7 @@ import threading
 import zipfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 from wsss_assets.errors import ArchiveError, MissingFileError
 from wsss_assets.storage.files import looks_like_a_page
@@ -33,12 +33,11 @@ __all__ = ["ZipMaps"]
 _LARGEST_MAP = 64 << 20
 _LARGEST_TOTAL = 256 << 30
 _MOST_MEMBERS = 10_000_000
-_LONGEST_INDEX = 1 << 30
+_LONGEST_INDEX = 1 << 27  # takes some 900 MB of memory; a million maps have 100 MB
 _STEEPEST, _TINY = 200, 1 << 20
 """How often smaller than its content a member may be, and from which size on it matters."""
 
 _END = struct.Struct("<4s4H2IH")
-_LARGE = 0xFFFFFFFF
 _LOCAL = struct.Struct("<4s22x2H")
 _USUAL_NAMES = 256  # bytes of name and extra field that are read along with a member
 _ENCRYPTED = 0x1
@@ -122,7 +121,7 @@ class ZipMaps(StoredMaps):
     def _index(self, folder: str) -> dict[str, _Member]:
         with self._faults("this archive cannot be used"):
             _check_ends(self._file)
-            with zipfile.ZipFile(self._file) as archive:
+            with zipfile.ZipFile(cast("BinaryIO", _IndexFile(self._file))) as archive:
                 entries, end = archive.infolist(), archive.start_dir
             _check_entries(entries, end)
             members = _by_stem(_maps_below(entries, folder.strip("/")))
@@ -205,12 +204,24 @@ def _check_ends(file: BinaryIO) -> None:
     end = tail.rfind(b"PK\5\6")
     if end < 0 or end + _END.size > len(tail):
         raise _no_index(start, size)
-    index_size = _END.unpack_from(tail, end)[5]
-    large = tail.rfind(b"PK\6\6", 0, end)
-    if index_size == _LARGE and large >= 0:
-        (index_size,) = struct.unpack_from("<Q", tail, large + 40)
-    if index_size > _LONGEST_INDEX:
-        raise ArchiveError("the index of the archive is too long", found=f"{index_size:,} bytes")
+
+
+class _IndexFile:
+    """What `zipfile` reads an index from: all at once, so a length that no index has is refused.
+
+    An archive may say in several places how long its index is, and which one counts is for
+    `zipfile` to know.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.seek = file.seek
+        self.tell = file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        if size > _LONGEST_INDEX:
+            raise ArchiveError("the index of the archive is too long", found=f"{size:,} bytes")
+        return self._file.read(size)
 
 
 def _no_index(start: bytes, size: int) -> ArchiveError:
@@ -271,6 +282,8 @@ def _maps_below(entries: Iterable[ZipInfo], folder: str) -> Iterator[_Member]:
         total += entry.file_size
         if entry.file_size > _LARGEST_MAP:
             raise _bomb(entry, f"{entry.file_size:,} bytes")
+        if entry.compress_size > _LARGEST_MAP + _TINY:
+            raise _bomb(entry, f"{entry.compress_size:,} bytes in the archive")
         if entry.file_size > max(_TINY, _STEEPEST * entry.compress_size):
             raise _bomb(entry, f"{entry.file_size:,} bytes out of {entry.compress_size:,}")
         if total > _LARGEST_TOTAL:

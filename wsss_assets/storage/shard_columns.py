@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from wsss_assets.errors import MissingDependencyError
+from wsss_assets.errors import DataError, MissingDependencyError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Sized
@@ -35,6 +35,8 @@ _FEATURES: dict[Kind, dict[str, dict[str, Any]]] = {
     },
 }
 """What `datasets` writes into the schema, kept here so that its version changes no byte."""
+
+_LONGEST_COLUMN = 2**31 - 1
 
 COLUMNS: dict[Kind, list[str]] = {kind: list(features) for kind, features in _FEATURES.items()}
 """Names of the columns; the maps are in the last one."""
@@ -123,6 +125,9 @@ def rows_to_table(rows: Sequence[Row], kind: Kind) -> pyarrow.Table:
 
     The columns are put together from their buffers: that takes half the time of letting pyarrow
     look at every value, which also imports pandas.
+
+    Raises:
+        DataError: their maps have 2 GiB or more.
     """
     import pyarrow as arrow
 
@@ -175,8 +180,19 @@ def _texts(values: Sequence[bytes], kind: pyarrow.DataType) -> pyarrow.Array:
 
 
 def _starts(values: Sequence[Sized]) -> npt.NDArray[np.int32]:
-    """Where each value begins among all of them, and where the last one ends."""
-    return np.cumsum([0, *map(len, values)], dtype=np.int32)
+    """Where each value begins among all of them, and where the last one ends.
+
+    Raises:
+        DataError: that is beyond what a column can hold.
+    """
+    starts = np.cumsum([0, *map(len, values)], dtype=np.int64)
+    if starts[-1] > _LONGEST_COLUMN:
+        raise DataError(
+            "these maps are too large for a row group of a shard",
+            expected=f"at most {_LONGEST_COLUMN:,} bytes",
+            found=f"{starts[-1]:,}",
+        )
+    return starts.astype(np.int32)
 
 
 def _column(
