@@ -159,6 +159,67 @@ def test_too_many_and_too_much_are_refused(monkeypatch: pytest.MonkeyPatch) -> N
     opened(content)
 
 
+def with_large_end(content: bytes, size: int, announced: int | None = None) -> bytes:
+    """A zip with the larger kind of end, which says how long the index is.
+
+    Args:
+        content: a zip without comment.
+        size: the length that the larger end says.
+        announced: the length that the usual end says; None: as it is.
+    """
+    body, end = content[:-22], bytearray(content[-22:])
+    count, own, start = struct.unpack_from("<HII", end, 10)
+    large = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, size, start)
+    locator = struct.pack("<4sIQI", b"PK\6\7", 0, len(body), 1)
+    struct.pack_into("<I", end, 12, own if announced is None else announced)
+    return body + large + locator + bytes(end)
+
+
+@pytest.mark.parametrize("announced", [None, 0, 60, 0xFFFFFFFF])
+def test_an_index_is_measured_where_its_length_counts(
+    monkeypatch: pytest.MonkeyPatch, announced: int | None
+) -> None:
+    content = zipped({f"{stem}.png": data for stem, data in MAPS.items()})
+    (size,) = struct.unpack_from("<I", content, len(content) - 10)
+    content = with_large_end(content, size, announced)
+    monkeypatch.setattr(archives, "_LONGEST_INDEX", size)
+    maps = opened(content)
+    assert {stem: maps.read(stem) for stem in maps.stems()} == MAPS
+    monkeypatch.setattr(archives, "_LONGEST_INDEX", size - 1)
+    with pytest.raises(ArchiveError, match="index of the archive is too long") as caught:
+        opened(content)
+    assert f"{size:,} bytes" in str(caught.value)
+
+
+@pytest.mark.parametrize("announced", [None, 0, 0xFFFFFFFF])
+@pytest.mark.parametrize("size", [1 << 20, 1 << 32, 1 << 62, (1 << 64) - 1])
+def test_an_index_longer_than_the_archive_is_refused(announced: int | None, size: int) -> None:
+    with pytest.raises(ArchiveError):
+        opened(with_large_end(zipped(MAPS), size, announced))
+
+
+def test_an_index_of_twice_the_longest_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "maps.zip"
+    large = with_large_end(zipped({}), 1 << 28, 0)
+    with path.open("wb") as file:
+        file.seek(1 << 28)  # a hole in the file, which takes no room on a disk
+        file.write(large)
+    with pytest.raises(ArchiveError, match="too long; found 268,435,456 bytes"):
+        ZipMaps(path)
+
+
+def test_a_member_that_takes_more_than_any_map_is_refused() -> None:
+    content = zipped({"a.png": b"1"}, zipfile.ZIP_STORED)
+    large = (64 << 20) + (1 << 20) + 1
+    with_room = content.replace(b"PK\1\2", bytes(large) + b"PK\1\2")
+    start = with_room.index(b"PK\1\2")
+    moved = bytearray(patched_index(with_room, PACKED, "<I", large))
+    struct.pack_into("<I", moved, len(moved) - 6, start)
+    with pytest.raises(ArchiveError, match="too large to be a map") as caught:
+        opened(bytes(moved))
+    assert f"{large:,} bytes in the archive" in str(caught.value)
+
+
 @pytest.mark.parametrize("announced", [0, 10, 999, 1001])
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_a_member_of_another_size_than_announced_is_damaged(announced: int, method: int) -> None:

@@ -199,21 +199,35 @@ def unreliable(monkeypatch: pytest.MonkeyPatch, faults: list[Any]) -> Unreliable
 
 
 @pytest.mark.parametrize(
-    "fault", [FileNotFoundError("503"), TimeoutError(), ConnectionError("reset"), b"firs"]
+    "fault",
+    [
+        FileNotFoundError("503"),
+        TimeoutError(),
+        ConnectionError("reset"),
+        ValueError("chunk"),
+        RuntimeError("closed"),
+        b"firs",
+    ],
 )
 def test_a_passing_fault_is_tried_again(monkeypatch: pytest.MonkeyPatch, fault: object) -> None:
     system = unreliable(monkeypatch, [fault, fault])
     waits: list[float] = []
     assert RemoteMaps("x://root", sleep=waits.append).read("a") == b"first"
     assert system.reads == 3
-    assert 0.5 <= waits[0] <= 1 <= waits[1] <= 2
+    first, second = waits
+    assert 0.5 <= first <= 1 <= second <= 2
 
 
-@pytest.mark.parametrize("fault", [FileNotFoundError("503"), b"firs", PermissionError("expired")])
+@pytest.mark.parametrize(
+    "fault",
+    [FileNotFoundError("503"), b"firs", PermissionError("expired"), ValueError("x"), EOFError()],
+)
 def test_a_lasting_fault_is_no_missing_map(monkeypatch: pytest.MonkeyPatch, fault: object) -> None:
-    unreliable(monkeypatch, [fault] * 3)
+    system = unreliable(monkeypatch, [fault] * 3)
+    waits: list[float] = []
     with pytest.raises(FetchError, match=r"a\.png, which is listed in x://root, cannot be read"):
-        RemoteMaps("x://root", sleep=lambda _: None).read("a")
+        RemoteMaps("x://root", sleep=waits.append).read("a")
+    assert (system.reads, len(waits)) == (3, 2)
 
 
 @pytest.mark.parametrize(

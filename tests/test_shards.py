@@ -4,7 +4,7 @@ import hashlib
 import io
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -15,10 +15,12 @@ from PIL import Image
 from tests.pictures import map_bytes, picture
 from wsss_assets.errors import DataError, MissingDependencyError, MissingFileError
 from wsss_assets.storage import shards
+from wsss_assets.storage.shard_columns import rows_to_table
 from wsss_assets.storage.shard_maps import ShardActivations, ShardSaliency
 from wsss_assets.storage.shards import (
     PixelDigest,
     Row,
+    ShardReader,
     ids_digest,
     read_ids,
     read_rows,
@@ -205,6 +207,63 @@ def test_columns_of_other_types_are_refused(tmp_path: Path) -> None:
     parquet.write_table(pyarrow.table({"image_id": [b"a"], "map": image}), path)
     with pytest.raises(DataError, match="image_id: binary"):
         read_ids([path])
+
+
+@pytest.mark.parametrize(
+    "image_id", ["../../../evil", "/abs", "..", "a/../../b", "", "C:\\a", "a\0b", "a\nb"]
+)
+@pytest.mark.parametrize("kind", ["saliency", "activation"])
+def test_ids_that_lead_elsewhere_are_refused(
+    tmp_path: Path, image_id: str, kind: shards.Kind
+) -> None:
+    key = None if kind == "saliency" else 3
+    rows = [Row("good", {key: MAPS[0]}), Row(image_id, {key: MAPS[1]})]
+    [path] = write(tmp_path, rows, kind)
+    with pytest.raises(DataError) as caught:
+        read_ids([path])
+    assert str(path) in str(caught.value)
+    with pytest.raises(DataError), ShardReader(path, kind) as shard:
+        shard.read_group(0)
+    with pytest.raises(DataError):
+        list(read_rows([path], kind))
+    with pytest.raises(DataError):
+        (ShardSaliency if kind == "saliency" else ShardActivations)([path], "x")
+
+
+def test_maps_beyond_what_a_column_holds_are_refused(tmp_path: Path) -> None:
+    """Ranges take the place of maps of 1 GiB, which would take as much memory."""
+    for sizes in ([2**30, 2**30], [2**31], [2**30] * 4):
+        rows = [Row(f"a{n}", {None: cast("bytes", range(size))}) for n, size in enumerate(sizes)]
+        with pytest.raises(DataError, match="too large") as caught:
+            rows_to_table(rows, "saliency")
+        assert f"{sum(sizes):,}" in str(caught.value)
+        one: dict[int | None, bytes] = {
+            n: cast("bytes", range(size)) for n, size in enumerate(sizes)
+        }
+        with pytest.raises(DataError, match="too large"):
+            write(tmp_path, [Row("a", one)], "activation")
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_shards_that_were_opened_are_closed_when_one_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[ShardReader] = []
+    close = ShardReader.close
+
+    def noted(reader: ShardReader) -> None:
+        closed.append(reader)
+        close(reader)
+
+    monkeypatch.setattr(ShardReader, "close", noted)
+    good = write(tmp_path / "a", SALIENCY, "saliency", largest=1)
+    evil = write(tmp_path / "b", [Row("../evil", {None: MAPS[0]})], "saliency")
+    (tmp_path / "c.parquet").write_bytes(b"no shard")
+    for paths in ([*good, *evil], [*good, tmp_path / "c.parquet"], [*good, tmp_path / "none"]):
+        closed.clear()
+        with pytest.raises(DataError):
+            ShardSaliency(paths, "x")
+        assert len(closed) == len(good) + (paths[-1] == evil[0])
 
 
 def test_without_pyarrow_the_error_names_the_extra(

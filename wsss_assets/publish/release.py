@@ -308,6 +308,7 @@ class _HubSide:
     def __init__(self, repo_id: str, sleep: Callable[[float], None]) -> None:
         try:
             import huggingface_hub.constants
+            import huggingface_hub.utils
         except ImportError as error:
             raise MissingDependencyError("huggingface_hub", "hub", "publishing") from error
         self.hub: Any = huggingface_hub

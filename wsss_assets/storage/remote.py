@@ -23,12 +23,15 @@ __all__ = ["RemoteMaps", "StoredMaps", "open_stored_maps"]
 _BLOCK = 1 << 16  # bytes that are read at once: whole blocks of fsspec's size cost 8 times the zip
 
 
-def open_stored_maps(location: str | Path) -> StoredMaps:
+def open_stored_maps(
+    location: str | Path, *, sleep: Callable[[float], None] = time.sleep
+) -> StoredMaps:
     """The maps in a folder, in a zip archive, or behind an address.
 
     Args:
         location: a path; or an address of a folder, of a `.zip`, or of a folder within one
             (`zip://FOLDER::ADDRESS`).
+        sleep: what waits between tries of what lies behind an address.
 
     Raises:
         MissingFileError: nothing is there, or no map.
@@ -39,9 +42,12 @@ def open_stored_maps(location: str | Path) -> StoredMaps:
     address = str(location)
     if address.startswith("zip://"):
         folder, _, inner = address.removeprefix("zip://").partition("::")
-        return _remote_zip(inner, folder) if "://" in inner else ZipMaps(Path(inner), None, folder)
+        if "://" in inner:
+            return _remote_zip(inner, folder, sleep)
+        return ZipMaps(Path(inner), None, folder)
     if "://" in address:
-        return _remote_zip(address) if address.lower().endswith(".zip") else RemoteMaps(address)
+        is_zip = address.lower().endswith(".zip")
+        return _remote_zip(address, "", sleep) if is_zip else RemoteMaps(address, sleep=sleep)
     path = Path(location)
     return ZipMaps(path) if path.is_file() else FolderMaps(path)
 
@@ -112,11 +118,11 @@ class RemoteMaps(StoredMaps):
         return fingerprint_of(_known(name, self._entries[name]) for name in self._names.values())
 
 
-def _remote_zip(url: str, folder: str = "") -> ZipMaps:
+def _remote_zip(url: str, folder: str, sleep: Callable[[float], None]) -> ZipMaps:
     with _faults(url):
         system, path = _fsspec().url_to_fs(url)
         file = system.open(path, "rb", block_size=_BLOCK)
-    return ZipMaps(cast("BinaryIO", SteadyFile(file, url, time.sleep)), url, folder)
+    return ZipMaps(cast("BinaryIO", SteadyFile(file, url, sleep)), url, folder)
 
 
 def _known(name: str, entry: dict[str, Any]) -> tuple[object, ...]:

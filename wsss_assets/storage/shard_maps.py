@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 from collections import OrderedDict
@@ -42,13 +43,15 @@ class _Shards:
 
     def __init__(self, paths: Sequence[Path], name: str, kind: Kind) -> None:
         self._name = name
-        self._shards = [ShardReader(path, kind) for path in paths]
         self._places: dict[str, tuple[int, int, int]] = {}
-        for number, shard in enumerate(self._shards):
-            ids = iter(shard.read_ids())
-            for group, size in enumerate(shard.group_sizes):
-                for position, image_id in zip(range(size), ids, strict=False):
-                    self._places[image_id] = (number, group, position)
+        with contextlib.ExitStack() as opened:
+            self._shards = [opened.enter_context(ShardReader(path, kind)) for path in paths]
+            for number, shard in enumerate(self._shards):
+                ids = iter(shard.read_ids())
+                for group, size in enumerate(shard.group_sizes):
+                    for position, image_id in zip(range(size), ids, strict=False):
+                        self._places[image_id] = (number, group, position)
+            opened.pop_all()
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[int, int], RowGroup] = OrderedDict()
 

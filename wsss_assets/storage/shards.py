@@ -103,7 +103,7 @@ def write_shards(
 
     Raises:
         MissingDependencyError: pyarrow is not installed.
-        DataError: there is no row.
+        DataError: there is no row, or one of 2 GiB.
     """
     with temporary_folder(folder / split) as temporary:
         written: list[ShardFile] = []
@@ -164,20 +164,24 @@ class ShardReader:
     Raises:
         MissingFileError: it is not there.
         DataError: damaged, or no shard of that kind.
+        FetchError: it cannot be had from there; later, what is read.
     """
 
     def __init__(self, path: Path | str, kind: Kind | None) -> None:
         self._path = path
         self._kind = kind
-        with self._faults():
-            self._file = parquet_library().ParquetFile(
-                open_hub_file(path) if isinstance(path, str) else path,
+        parquet = parquet_library()
+        with self._faults(), contextlib.ExitStack() as opened:
+            self._file = parquet.ParquetFile(
+                opened.enter_context(open_hub_file(path)) if isinstance(path, str) else path,
                 memory_map=not isinstance(path, str),
                 page_checksum_verification=True,
                 pre_buffer=False,
             )
+            opened.callback(self.close)
             self.group_sizes = _group_sizes(self._file.metadata)
-        self._refuse_others(self._file.schema_arrow)
+            self._refuse_others(self._file.schema_arrow)
+            opened.pop_all()
 
     def read_ids(self) -> list[str]:
         """The image ids of all rows."""
@@ -208,7 +212,6 @@ class ShardReader:
         kinds = [self._kind] if self._kind else list(COLUMNS)
         known = [shard_schema(kind) for kind in kinds]
         if not any(schema.equals(one) for one in known):
-            self.close()
             raise DataError(
                 f"{self._path} is no shard of {' or '.join(kinds)} maps",
                 expected="the columns " + " or ".join(map(_columns, known)),

@@ -124,9 +124,3 @@ class SteadyFile:
     def closed(self) -> bool:
         """Whether it was let go of."""
         return bool(self._file.closed)
-
-    def __enter__(self) -> SteadyFile:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
