@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -28,10 +28,14 @@ from pydantic import (
 from wsss_assets.errors import RecordError, WsssAssetsError
 from wsss_assets.storage.image_ids import check_image_id
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
 __all__ = [
     "NAME_PATTERN",
     "NOT_THERE",
     "REPO_ID_PATTERN",
+    "SET_ID_PATTERN",
     "Archive",
     "Holding",
     "Hole",
@@ -91,12 +95,10 @@ NOT_THERE = "not in the source"
 """The reason of a hole where there was no file."""
 
 NAME_PATTERN = "[a-z0-9][a-z0-9_]{0,63}"
+SET_ID_PATTERN = f"{NAME_PATTERN}/(saliency|activation)/{NAME_PATTERN}"
 
 Name: TypeAlias = Annotated[str, StringConstraints(pattern=rf"\A{NAME_PATTERN}\z")]
-MapSetId: TypeAlias = Annotated[
-    str,
-    StringConstraints(pattern=rf"\A{NAME_PATTERN}/(saliency|activation)/{NAME_PATTERN}\z"),
-]
+MapSetId: TypeAlias = Annotated[str, StringConstraints(pattern=rf"\A{SET_ID_PATTERN}\z")]
 UpstreamName: TypeAlias = Annotated[str, StringConstraints(pattern=r"\A[A-Za-z0-9_]{1,100}\z")]
 Sha256: TypeAlias = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{64}\z")]
 Commit: TypeAlias = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{40}\z")]
@@ -439,6 +441,29 @@ class Manifest(Record):
         """Every file of the repository that the manifest vouches for."""
         shards = (file for one in self.sets for part in one.splits.values() for file in part.files)
         return (*shards, *self.lists.values())
+
+    def merged(
+        self,
+        sets: Iterable[PublishedSet],
+        lists: Mapping[str, LabelListFile],
+        version: str,
+    ) -> Manifest:
+        """This manifest with sets and lists over its own, sealed; a split not given stays."""
+        known = {one.record.id: one for one in self.sets}
+        for one in sets:
+            before = known.get(one.record.id)
+            splits = {**(before.splits if before else {}), **one.splits}
+            counted = {name: part.rows for name, part in splits.items()}
+            known[one.record.id] = PublishedSet(
+                record=one.record.model_copy(update={"splits": counted}),
+                splits=dict(sorted(splits.items())),
+            )
+        return Manifest(
+            format=1,
+            version=version,
+            sets=tuple(known[name] for name in sorted(known)),
+            lists=dict(sorted({**self.lists, **lists}.items())),
+        ).sealed()
 
     def sealed(self) -> Manifest:
         """The same manifest with its digest."""

@@ -24,7 +24,7 @@ from wsss_assets.map_sets.store import (
     sets_folder,
 )
 from wsss_assets.map_sets.upstream import import_archive
-from wsss_assets.storage.files import sha256_file
+from wsss_assets.storage.files import has_digest
 from wsss_assets.storage.remote import open_stored_maps
 
 if TYPE_CHECKING:
@@ -116,14 +116,14 @@ def _from_mirror(record: MapSet, split: str, root: Path) -> HeldSet:
         source=str(root.resolve()),
         labels=listed,
     )
+    copied = HeldSet(sets_folder() / record.id / split / key, holding)
     with locked(record.id):
-        held = _held_place(record, split, key)
-        if held is None:
+        if _held_place(record, split, key) is None:
             with new_folder(record.id, split, key) as folder:
-                for file in (*content.files, *(() if listed is None else (listed,))):
+                for file in copied.vouched:
                     _copy(root, file, folder)
                 keep(folder, holding)
-    return HeldSet(sets_folder() / record.id / split / key, holding)
+    return copied
 
 
 def _content(manifest: Manifest, record: MapSet, split: str, root: Path) -> SplitShards:
@@ -145,7 +145,7 @@ def _copy(root: Path, file: RepoFile, folder: Path) -> None:
         raise MissingFileError(
             f"no file {root / file.path}, which {MANIFEST_NAME} speaks of", done="nothing was kept"
         ) from None
-    if target.stat().st_size != file.size or sha256_file(target) != file.sha256:
+    if not has_digest(target, file.size, file.sha256):
         raise ChecksumError(
             f"{root / file.path} is not the file that the manifest speaks of",
             expected=f"{file.size} bytes of sha256 {file.sha256}",

@@ -64,10 +64,15 @@ class HeldSet:
         """Where the shards are, or would be."""
         return tuple(self.path(file) for file in self.holding.content.files)
 
+    @property
+    def vouched(self) -> tuple[RepoFile, ...]:
+        """Shards and, where there is one, label list, as the note vouches for them."""
+        labels = self.holding.labels
+        return (*self.holding.content.files, *(() if labels is None else (labels,)))
+
     def files(self) -> tuple[Path, ...]:
         """Where shards and label list are, or would be."""
-        labels = self.holding.labels
-        return (*self.paths, *(() if labels is None else (self.path(labels),)))
+        return tuple(map(self.path, self.vouched))
 
     def path(self, file: RepoFile) -> Path:
         """Where a shard or list is, or would be."""
@@ -103,11 +108,9 @@ class HeldSet:
         Args:
             again: take every digest, even of files that seem untouched since the last time.
         """
-        labels = self.holding.labels
-        files = (*self.holding.content.files, *(() if labels is None else (labels,)))
         return tuple(
             file
-            for file in files
+            for file in self.vouched
             if not is_whole(self.path(file), file.size, file.sha256, again=again)
         )
 

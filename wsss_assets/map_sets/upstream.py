@@ -67,7 +67,7 @@ def import_archive(
         wanted.labels()  # what comes from the network comes before what takes long
         path, sha256 = source.file(location, feedback)
         try:
-            held = _import(record, split, path, sha256, wanted, feedback)
+            held = _import(record, split, source, path, sha256, wanted, feedback)
             if source.vouched_by_nothing(path) and held.holding.content.has_damage:
                 feedback.say(f"{source.name}.zip holds damaged maps: fetching it once more to see")
                 source.refuse_file()
@@ -75,7 +75,7 @@ def import_archive(
                 if second != sha256:  # then the damage came on the way
                     shutil.rmtree(held.folder)
                     sha256 = second
-                    held = _import(record, split, path, sha256, wanted, feedback)
+                    held = _import(record, split, source, path, sha256, wanted, feedback)
         except DataError:
             source.refuse_file()
             raise
@@ -87,9 +87,15 @@ def import_archive(
 
 
 def _import(
-    record: MapSet, split: str, path: Path, sha256: str, wanted: WantedList, feedback: Feedback
+    record: MapSet,
+    split: str,
+    source: _Upstream,
+    path: Path,
+    sha256: str,
+    wanted: WantedList,
+    feedback: Feedback,
 ) -> HeldSet:
-    url = "" if record.archive is None else record.archive.url
+    url = source.archive.url
     key = holding_key("archive", url, sha256, wanted.sha256)
     origin = {"origin": "archive", "source": url, "archive_sha256": sha256}
     with ZipMaps(path) as maps:

@@ -12,6 +12,7 @@ from wsss_assets.benchmarks import get_benchmark
 from wsss_assets.catalog.catalog import get_map_set, map_set_names
 from wsss_assets.catalog.names import no_map_set, resolve_name
 from wsss_assets.catalog.records import (
+    SET_ID_PATTERN,
     Manifest,
     MapSet,
     PublishedSet,
@@ -33,6 +34,7 @@ from wsss_assets.map_sets.packing import pack_split
 from wsss_assets.map_sets.repository import MANIFEST_NAME
 from wsss_assets.map_sets.store import local_name, staging_lock
 from wsss_assets.storage.files import (
+    has_digest,
     remove_leftovers,
     sha256_file,
     temporary_folder,
@@ -84,7 +86,7 @@ def describe(
     }
     with contextlib.suppress(UnknownNameError):
         set_id = resolve_name(set_id)
-    if not re.fullmatch(r"[a-z0-9_]+/(saliency|activation)/[a-z0-9][a-z0-9_]{0,63}", set_id):
+    if not re.fullmatch(SET_ID_PATTERN, set_id):
         raise UsageError(
             f"{set_id!a} is no id of a map set",
             expected="BENCHMARK/saliency/NAME or BENCHMARK/activation/NAME, in lower-case letters, "
@@ -170,7 +172,11 @@ def pack(
             for file in content.files:
                 (folder / local_name(file)).replace(home / local_name(file))
             write_label_list(staging / listed.path, labels)
-            _write_manifest(staging, _with_split(before, record, split, content, listed))
+            packed = PublishedSet(
+                record=record.model_copy(update={"published": None}), splits={split: content}
+            )
+            lists = {f"{record.benchmark}/{split}": listed}
+            _write_manifest(staging, before.merged([packed], lists, UNRELEASED))
             kept = {local_name(file) for file in content.files}
             for path in home.glob(f"{split}-?????-of-?????.parquet"):
                 if path.name not in kept:
@@ -207,7 +213,7 @@ def check_staged(staging: Path, manifest: Manifest) -> None:
         path = staging / file.path
         if not path.is_file():
             raise MissingFileError(f"no file {path}", hint="pack the set again")
-        if path.stat().st_size != file.size or sha256_file(path) != file.sha256:
+        if not has_digest(path, file.size, file.sha256):
             raise RecordError(
                 f"{path} is not the file that was packed",
                 expected=f"{file.size} bytes of sha256 {file.sha256}",
@@ -256,24 +262,6 @@ def _label_list(
             hint="use the same --labels, another name for --split, or another --staging",
         )
     return listed
-
-
-def _with_split(
-    manifest: Manifest, record: MapSet, split: str, content: SplitShards, listed: LabelListFile
-) -> Manifest:
-    sets = {one.record.id: one for one in manifest.sets}
-    known = sets[record.id].splits if record.id in sets else {}
-    splits = {**known, split: content}
-    counted = {name: part.rows for name, part in splits.items()}
-    described = record.model_copy(update={"published": None, "splits": counted})
-    sets[record.id] = PublishedSet(record=described, splits=dict(sorted(splits.items())))
-    lists = {**manifest.lists, f"{record.benchmark}/{split}": listed}
-    return Manifest(
-        format=1,
-        version=UNRELEASED,
-        sets=tuple(sets[name] for name in sorted(sets)),
-        lists=dict(sorted(lists.items())),
-    ).sealed()
 
 
 def _write_manifest(staging: Path, manifest: Manifest) -> None:

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from wsss_assets.catalog.records import MapSet, PublishedSet
     from wsss_assets.map_sets.feedback import Feedback
 
-__all__ = ["CARD_NAME", "Release", "publish"]
+__all__ = ["CARD_NAME", "Release", "publish", "write_records"]
 
 CARD_NAME = "README.md"
 _BRANCH = "main"
@@ -246,25 +246,9 @@ class _Plan:
 
 def _merged(staged: Manifest, published: Manifest | None, version: str) -> Manifest:
     """Staged sets over published ones; a split that is not staged stays."""
-    sets = {} if published is None else {one.record.id: one for one in published.sets}
-    for one in staged.sets:
-        before = sets.get(one.record.id)
-        splits = {**(before.splits if before else {}), **one.splits}
-        counted = {name: part.rows for name, part in splits.items()}
-        sets[one.record.id] = one.model_copy(
-            update={
-                "record": one.record.model_copy(update={"splits": counted}),
-                "splits": dict(sorted(splits.items())),
-            }
-        )
-    lists = {**({} if published is None else published.lists), **staged.lists}
     _refuse_mixed_lists(staged, published)
-    return Manifest(
-        format=1,
-        version=version,
-        sets=tuple(sets[name] for name in sorted(sets)),
-        lists=dict(sorted(lists.items())),
-    ).sealed()
+    before = published or Manifest(format=1, version=version, sets=())
+    return before.merged(staged.sets, staged.lists, version)
 
 
 def _strays(tree: Iterable[str], manifest: Manifest) -> list[str]:

@@ -79,8 +79,8 @@ def fetch_file(
     if path.is_file() and sha256_file(path) == sha256:
         return path
     check_address(url)
-    _refuse_offline(url, _hint(path, instead))
     hint = _hint(path, instead)
+    _refuse_offline(url, hint)
     attempts = Attempts(url, hint, sleep)
     again = True
     while True:
@@ -139,8 +139,9 @@ def fetch_archive(
         if sha256 in {None, found}:
             return found
     check_address(url)
-    _refuse_offline(url, _hint(path, instead))
-    attempts = Attempts(url, _hint(path, instead), sleep)
+    hint = _hint(path, instead)
+    _refuse_offline(url, hint)
+    attempts = Attempts(url, hint, sleep)
     download = ResumedDownload(
         url, path, size=size, advance=advance or (lambda _: None), timeout=timeout
     )

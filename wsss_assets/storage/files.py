@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "by_stem",
     "check_free_space",
+    "has_digest",
     "is_leftover",
     "list_files",
     "list_leftovers",
@@ -108,6 +109,11 @@ def sha256_file(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def has_digest(path: Path, size: int, sha256: str) -> bool:
+    """Whether a file that is there has this size and this hex digest."""
+    return path.stat().st_size == size and sha256_file(path) == sha256
 
 
 def list_files(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
