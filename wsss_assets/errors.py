@@ -10,6 +10,7 @@ WsssAssetsError                 catch this one to catch them all
 │   ├── SizeMismatchError       two maps of one image differ in size
 │   ├── ListFormatError         a list, instances file or devkit is malformed
 │   ├── RecordError             a record or manifest is malformed
+│   ├── WeightsError            a checkpoint is unreadable, or belongs to another network
 │   ├── ArchiveError            a zip archive is damaged or does what no archive of maps should
 │   ├── IgnoredPixelsError      predictions hold 255 and no policy says what that means
 │   └── FolderInUseError        the output folder was made with other settings
@@ -29,7 +30,7 @@ import difflib
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 __all__ = [
     "ArchiveError",
@@ -47,6 +48,7 @@ __all__ = [
     "SizeMismatchError",
     "UnknownNameError",
     "UsageError",
+    "WeightsError",
     "WsssAssetsError",
 ]
 
@@ -153,6 +155,37 @@ class ListFormatError(DataError):
 
 class RecordError(DataError):
     """A record or manifest is malformed, damaged or contradicts itself."""
+
+
+class WeightsError(DataError):
+    """A checkpoint is unreadable, would run code, or belongs to another network.
+
+    Args:
+        summary: as in every error.
+        missing: keys of the network that the checkpoint lacks.
+        unexpected: keys of the checkpoint that the network lacks.
+        misshapen: (shape in the checkpoint, shape in the network) by key.
+        details: `expected`, `found`, `done` and `hint` of every error.
+
+    Attributes:
+        missing: all of them; the message names the first few.
+        unexpected: likewise.
+        misshapen: likewise.
+    """
+
+    def __init__(
+        self,
+        summary: str,
+        *,
+        missing: Iterable[str] = (),
+        unexpected: Iterable[str] = (),
+        misshapen: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] | None = None,
+        **details: str | None,
+    ) -> None:
+        super().__init__(summary, **details)
+        self.missing = tuple(missing)
+        self.unexpected = tuple(unexpected)
+        self.misshapen = dict(misshapen or {})
 
 
 class ArchiveError(DataError):

@@ -1,0 +1,1 @@
+"""Backbones that several networks share."""
