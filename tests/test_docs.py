@@ -109,7 +109,13 @@ def test_examples_in_docstrings_run() -> None:
     tried = 0
     for found in pkgutil.walk_packages(wsss_assets.__path__, "wsss_assets."):
         if found.name != "wsss_assets.__main__":
-            outcome = doctest.testmod(importlib.import_module(found.name))
+            try:
+                module = importlib.import_module(found.name)
+            except ModuleNotFoundError as error:
+                if error.name != "torch":  # the one optional package that modules import
+                    raise
+                continue
+            outcome = doctest.testmod(module)
             assert outcome.failed == 0, found.name
             tried += outcome.attempted
     assert tried >= 5

@@ -394,18 +394,66 @@ def test_write_map_and_photo(tmp_path: Path) -> None:
     assert np.abs(read_photo(tmp_path / "p" / "a.jpg").astype(int) - 90).max() <= 1
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
 def test_a_photo_of_any_mode_is_rgb(path: Path, mode: str) -> None:
-    source = Image.fromarray(GREY)
-    if mode == "I;16":
-        save(path, Image.fromarray(GREY.astype(np.uint16)))
-    else:
-        save(path, source.convert(mode))
+    save(path, Image.fromarray(GREY).convert(mode))
     found = read_photo(path)
     assert found.dtype == np.uint8
     assert found.shape == (16, 13, 3)
-    if mode in {"L", "P", "RGB"}:
+    if mode != "1":
         np.testing.assert_array_equal(found, np.repeat(GREY[..., None], 3, axis=2))
+
+
+def test_what_is_transparent_in_a_photo_keeps_its_colour(path: Path) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (5, 4, 4), np.uint8)
+    pixels[0, 0, 3] = 0
+    np.testing.assert_array_equal(read_photo(save(path, Image.fromarray(pixels))), pixels[..., :3])
+
+
+def test_a_photo_is_read_as_its_pixels_are_stored(tmp_path: Path) -> None:
+    image = Image.fromarray(np.zeros((4, 9, 3), np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be shown turned by a quarter
+    image.save(tmp_path / "a.jpg", exif=exif)
+    assert read_photo(tmp_path / "a.jpg").shape == (4, 9, 3)
+    assert image_size(tmp_path / "a.jpg") == (4, 9)
+
+
+@pytest.mark.parametrize("size", [(1, 40), (40, 1), (1, 1)])
+def test_a_photo_may_be_one_pixel_wide(path: Path, size: tuple[int, int]) -> None:
+    save(path, Image.fromarray(np.full((*size, 3), 9, np.uint8)))
+    assert read_photo(path).shape == (*size, 3)
+
+
+@pytest.mark.parametrize("kind", ["16-bit grey", "16-bit colour", "float"])
+def test_a_photo_of_more_than_8_bits_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / ("a.tif" if kind == "float" else "a.png")
+    if kind == "16-bit grey":
+        save(path, Image.fromarray(GREY.astype(np.uint16)))
+    elif kind == "float":
+        save(path, Image.fromarray(GREY.astype(np.float32)))
+    else:
+        path.write_bytes(png(2, 1, 16, 2, b"\0" + b"\x00\x01" * 3 + b"\xff\x80" * 3))
+    with pytest.raises(ImageFormatError, match="no 8-bit photo") as caught:
+        read_photo(path)
+    assert "convert it yourself" in str(caught.value.hint)
+
+
+def test_a_photo_whose_map_could_not_be_read_is_refused(path: Path) -> None:
+    path.write_bytes(png(8193, 8193, 8, 2, b"\0"))
+    with pytest.raises(ImageFormatError, match="too large"):
+        read_photo(path)
+
+
+def test_a_photo_cut_short_is_refused(tmp_path: Path) -> None:
+    photo = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+    for name in ("a.jpg", "a.png"):
+        write_photo(tmp_path / name, photo)
+        data = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(data[: len(data) // 2])
+        assert image_size(tmp_path / name) == (40, 40)
+        with pytest.raises(ImageFormatError, match="cannot be read"):
+            read_photo(tmp_path / name)
 
 
 def test_a_photo_keeps_its_channels_in_order(path: Path) -> None:

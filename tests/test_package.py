@@ -148,6 +148,8 @@ def test_module_can_be_run() -> None:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_every_module_has_a_docstring_and_says_what_is_public(name: str) -> None:
+    if name.startswith(("wsss_assets.models.", "wsss_assets.regenerate")):
+        pytest.importorskip("torch")
     module = importlib.import_module(name)
     assert (module.__doc__ or "").strip()
     if inspect.getsource(module).strip() == f'"""{module.__doc__}"""':

@@ -1,4 +1,4 @@
-"""The catalogue: map sets, what made them, what that was trained on, published results.
+"""The catalogue: map sets, what made them, what that was trained on, weights, published results.
 
 Reading one record opens one file. Records are frozen and read once.
 """
@@ -18,10 +18,12 @@ from wsss_assets.catalog.names import (
     read_file,
     resolve_name,
     stems,
+    weights_names,
 )
 from wsss_assets.catalog.records import (
     Maker,
     MapSet,
+    PublishedWeights,
     ResultTable,
     Supervision,
     TrainingSet,
@@ -39,12 +41,15 @@ __all__ = [
     "get_map_set",
     "get_result_table",
     "get_training_set",
+    "get_weights",
     "keys_to_cite",
     "list_makers",
     "list_map_sets",
     "list_result_tables",
     "list_training_sets",
+    "list_weights",
     "map_set_names",
+    "weights_names",
 ]
 
 AnySupervision: TypeAlias = Supervision | Literal["not_known"]
@@ -158,6 +163,25 @@ def get_training_set(key: str) -> TrainingSet:
     """
     _check("training set", key, list_training_sets())
     return _read(TrainingSet, "training_sets", f"{key}.json")
+
+
+def list_weights(model: str | None = None) -> tuple[PublishedWeights, ...]:
+    """Published weights by ascending id; only those that a network loads, if one is named.
+
+    Networks of which none were published have none: their names are not refused.
+    """
+    return tuple(one for one in map(get_weights, weights_names()) if model in {None, one.model})
+
+
+@cache
+def get_weights(name: str) -> PublishedWeights:
+    """Published weights.
+
+    Raises:
+        UnknownNameError: there are none of that id.
+    """
+    _check("record of weights", name, weights_names())
+    return _read(PublishedWeights, "weights", f"{name}.json")
 
 
 def list_result_tables() -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Names of map sets: which there are, what else they are called, what is said of those missing.
+"""Names: which map sets there are, what else they are called, what is said of those missing.
 
 The directory is the registry: `manifests/map_sets/<benchmark>/<kind>/<name>.json` is the record
 of `<benchmark>/<kind>/<name>`. Nothing is opened here, so that a shell can complete names.
@@ -21,6 +21,7 @@ __all__ = [
     "read_file",
     "resolve_name",
     "stems",
+    "weights_names",
 ]
 
 _FOLDER = ("manifests", "map_sets")
@@ -56,6 +57,11 @@ def map_set_names() -> tuple[str, ...]:
         for kind in stems(*_FOLDER, benchmark)
         for name in stems(*_FOLDER, benchmark, kind)
     )
+
+
+def weights_names() -> tuple[str, ...]:
+    """Ids of all published weights of the catalogue, sorted."""
+    return stems("manifests", "weights")
 
 
 def resolve_name(name: str) -> str:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wsss_assets.benchmarks import get_benchmark
-from wsss_assets.catalog.catalog import get_maker, get_map_set, get_training_set
+from wsss_assets.catalog.catalog import (
+    get_maker,
+    get_map_set,
+    get_training_set,
+    get_weights,
+    weights_names,
+)
 from wsss_assets.catalog.results import results_of
 
 if TYPE_CHECKING:
@@ -18,12 +24,13 @@ if TYPE_CHECKING:
         Publication,
         RecommendedRecipe,
         Regeneration,
+        Supervision,
     )
 
-__all__ = ["describe_licence", "explain", "facts"]
+__all__ = ["describe_licence", "describe_supervision", "explain", "facts"]
 
 _SUPERVISION = {
-    "none": "none: no annotation by people is known to be behind the maps",
+    "none": "none: no annotation by people is known to be behind them",
     "image_labels": "image labels: what weakly supervised usually means",
     "pixel_masks": "pixel masks drawn by people",
     None: "not known",
@@ -60,7 +67,7 @@ def facts(map_set: MapSet) -> list[tuple[str, str]]:
         "made by": f"{maker.title} ({maker.paper}); key {maker.key}",
         "code": f"{maker.code or 'not published'} (licence: {maker.code_licence or 'none stated'})",
         "trained on": _training_sets(map_set),
-        "supervision": _SUPERVISION[map_set.supervision],
+        "supervision": describe_supervision(map_set.supervision),
         "saliency": map_set.saliency,
         "splits": _splits(map_set) + _by_lists(map_set),
         "recipe": map_set.recommended and _recipe(map_set.recommended),
@@ -79,6 +86,11 @@ def facts(map_set: MapSet) -> list[tuple[str, str]]:
 def describe_licence(map_set: MapSet) -> str:
     """The licence of the maps, or that there is none known."""
     return map_set.licence or "not stated by the authors"
+
+
+def describe_supervision(supervision: Supervision | None) -> str:
+    """What the strongest annotation behind maps or weights is."""
+    return _SUPERVISION[supervision]
 
 
 def _training_sets(map_set: MapSet) -> str:
@@ -125,8 +137,27 @@ def _regeneration(regeneration: Regeneration) -> str:
         None: "Whether they can be made again is not known",
     }[regeneration.possible]
     if regeneration.weights is not None:
-        verdict += f"{':' if regeneration.possible else '; published are'} {regeneration.weights}"
-    return f"{verdict}. {regeneration.note}"
+        published = _published_weights(regeneration.weights)
+        verdict += f"{':' if regeneration.possible else '; published are'} {published}"
+    return " ".join((f"{verdict}.", regeneration.note, *_how(regeneration)))
+
+
+def _published_weights(weights: str) -> str:
+    """Weights that have a record by title and id, others as they are described."""
+    if weights not in weights_names():
+        return weights
+    return f"the weights {weights} ({get_weights(weights).title})"
+
+
+def _how(regeneration: Regeneration) -> Iterator[str]:
+    """What `regenerate` offers."""
+    if regeneration.model is None:
+        return
+    command = f"wsss-assets regenerate --model {regeneration.model} --weights"
+    if regeneration.weights in weights_names():
+        yield f"'{command} {regeneration.weights}' runs the network with them."
+    else:
+        yield f"'{command} FILE' runs the network with weights of one's own."
 
 
 def _what_it_is(map_set: MapSet) -> str:

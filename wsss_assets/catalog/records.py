@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 __all__ = [
+    "MADE_MAPS_NAME",
     "NAME_PATTERN",
     "NOT_THERE",
     "REPO_ID_PATTERN",
@@ -41,11 +42,14 @@ __all__ = [
     "Hole",
     "Kind",
     "LabelListFile",
+    "LoadedWeights",
+    "MadeMaps",
     "Maker",
     "Manifest",
     "MapSet",
     "Publication",
     "PublishedSet",
+    "PublishedWeights",
     "RecommendedRecipe",
     "Record",
     "Regeneration",
@@ -55,6 +59,7 @@ __all__ = [
     "SplitShards",
     "Supervision",
     "TrainingSet",
+    "WeightsSource",
     "canonical_json",
     "parse_record",
 ]
@@ -107,7 +112,12 @@ RepoPath: TypeAlias = Annotated[
     str, StringConstraints(min_length=1, max_length=300), AfterValidator(_check_path)
 ]
 ImageId: TypeAlias = Annotated[str, AfterValidator(_check_id)]
+Md5: TypeAlias = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{32}\z")]
 HttpsUrl: TypeAlias = Annotated[str, StringConstraints(pattern=r"\Ahttps://[!-~]+\z")]
+DriveId: TypeAlias = Annotated[str, StringConstraints(pattern=r"\A[A-Za-z0-9_-]{20,60}\z")]
+FileName: TypeAlias = Annotated[
+    str, StringConstraints(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,99}\z")
+]
 Line: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 ClassIndex: TypeAlias = Annotated[int, Field(ge=0, le=253)]
 
@@ -144,7 +154,8 @@ class Regeneration(Record):
     Attributes:
         possible: from weights that their authors published; None: not known.
         model: name for `regenerate --model`; None where there is no such network.
-        weights: which published weights, and where they lie; None where there are none.
+        weights: id of the record of published weights, trained on the same data; where there is
+            no such record, which they are and where they lie; None where there are none.
         note: what stands in the way, or how close it can come.
     """
 
@@ -215,6 +226,80 @@ class Archive(Record):
     url: HttpsUrl
     size: PositiveInt | None = None
     sha256: Sha256 | None = None
+
+
+class WeightsSource(Record):
+    """A place of published weights; exactly one of the first three is given.
+
+    Attributes:
+        url: a file that anybody can fetch.
+        drive: id of a file on Google Drive, or of a folder that holds it.
+        page: a page from which only a person can get it.
+        access_code: what that page asks for.
+        note: what to take there, or what is not known of it.
+    """
+
+    url: HttpsUrl | None = None
+    drive: DriveId | None = None
+    page: HttpsUrl | None = None
+    access_code: Line | None = None
+    note: Line | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> WeightsSource:
+        if sum(place is not None for place in (self.url, self.drive, self.page)) != 1:
+            raise ValueError("a source is one of url, drive and page")
+        return self
+
+    @property
+    def address(self) -> str:
+        """What a browser opens."""
+        if self.drive is not None:
+            return f"https://drive.google.com/open?id={self.drive}"
+        return str(self.url or self.page)
+
+
+class PublishedWeights(Record):
+    """The trained weights of a network, as somebody published them.
+
+    Attributes:
+        id: its name.
+        model: name of the network that loads them.
+        title: what they are, in a few words.
+        sources: where they lie, the best place first.
+        file_name: what the file is called here.
+        size: bytes; None: not known.
+        sha256: its digest; None: not known, recorded when the file is first seen.
+        md5: another digest of it, where one is published.
+        licence: of the weights; None: not stated by their authors.
+        code_licence: of the repository that publishes them; None: none stated.
+        trained_on: keys of the annotated training sets; empty: none; None: not stated.
+        supervision: the strongest annotation behind them; None: not known.
+        citations: keys of BibTeX entries.
+        needs: ids of weights that the network needs besides.
+        default: whether they are taken where no others are named; of a network at most one is.
+        regenerates: ids of map sets that a network of this kind made, with the same training
+            set; whether with these weights is not stated.
+        note: what a user must know.
+    """
+
+    id: Name
+    model: Name
+    title: Line
+    sources: Annotated[tuple[WeightsSource, ...], Field(min_length=1)]
+    file_name: FileName
+    size: PositiveInt | None = None
+    sha256: Sha256 | None = None
+    md5: Md5 | None = None
+    licence: Line | None = None
+    code_licence: Line | None = None
+    trained_on: tuple[Name, ...] | None = None
+    supervision: Supervision | None = None
+    citations: tuple[Name, ...]
+    needs: tuple[Name, ...] = ()
+    default: bool
+    regenerates: tuple[MapSetId, ...] = ()
+    note: Line | None = None
 
 
 class RepoFile(Record):
@@ -528,6 +613,63 @@ class ResultTable(Record):
     own: dict[Name, float]
     note: Line
     results: tuple[Result, ...]
+
+
+MADE_MAPS_NAME = "wsss-assets.map-set.json"
+"""Lies beside maps that this package made from weights."""
+
+
+class LoadedWeights(Record):
+    """A file of weights that maps were made with.
+
+    Attributes:
+        file: its name.
+        sha256: its digest.
+        record: id of the record of published weights that it is; None: of none.
+    """
+
+    file: Line
+    sha256: Sha256
+    record: Name | None = None
+
+
+class MadeMaps(Record):
+    """How the maps of a folder were made from weights: `wsss-assets.map-set.json` beside them.
+
+    Attributes:
+        format: version of this record.
+        model: name of the network.
+        made_by: model, weights and program in a sentence.
+        weights: the files that were loaded, in order.
+        settings: all else that decides the maps; the folder's stamp.
+        versions: of the programs that had a part in it, by name.
+        device: what people call it.
+        smallest_batch: to what size batches were halved, for want of memory, in the run that
+            wrote this; None: they were not.
+        command: the arguments of that run.
+        benchmark: of which benchmark the images are; None: of none.
+        split: of which split.
+        ids_sha256: digest of the image ids in their order, each with a line feed.
+        images: how many.
+        maps: sha256 of each map's file, by its name without suffix.
+        failed: why an image has no map, by image id.
+    """
+
+    format: Literal[1] = 1
+    model: Line
+    made_by: Line
+    weights: tuple[LoadedWeights, ...]
+    settings: dict[str, Any]
+    versions: dict[str, Line]
+    device: Line
+    smallest_batch: PositiveInt | None
+    command: tuple[str, ...]
+    benchmark: Name | None
+    split: Name | None
+    ids_sha256: Sha256
+    images: PositiveInt
+    maps: dict[str, Sha256]
+    failed: dict[str, str]
 
 
 def canonical_json(record: Record) -> str:

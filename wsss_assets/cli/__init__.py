@@ -12,7 +12,17 @@ import sys
 import click
 
 from wsss_assets import __version__
-from wsss_assets.cli import benchmarks, catalog, demo, labels, map_sets, publish, scores
+from wsss_assets.cli import (
+    benchmarks,
+    catalog,
+    demo,
+    labels,
+    map_sets,
+    publish,
+    regenerate,
+    scores,
+    weights,
+)
 from wsss_assets.errors import WsssAssetsError
 
 __all__ = ["main"]
@@ -81,5 +91,7 @@ for command in (
     *catalog.COMMANDS,
     *map_sets.COMMANDS,
     *publish.COMMANDS,
+    *regenerate.COMMANDS,
+    *weights.COMMANDS,
 ):
     main.add_command(command)

@@ -16,9 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from wsss_assets.catalog.records import MapSet, ResultTable
+    from wsss_assets.catalog.records import MapSet, Record, ResultTable
 
-__all__ = ["COMMANDS", "complete_map_set"]
+__all__ = [
+    "COMMANDS",
+    "complete_map_set",
+    "complete_weights",
+    "print_columns",
+    "print_wrapped",
+    "record_values",
+]
 
 _WIDEST = 100
 
@@ -28,6 +35,7 @@ _FOLDERS = {
     "training set": ("manifests", "training_sets"),
     "table": ("manifests", "results"),
     "citation": ("citations",),
+    "weights": ("manifests", "weights"),
 }
 
 
@@ -46,6 +54,7 @@ def _complete(*kinds: str) -> Callable[..., list[str]]:
 
 
 complete_map_set = _complete("map set")
+complete_weights = _complete("weights")
 
 
 @click.command("list")
@@ -91,13 +100,13 @@ def list_(quiet: bool, json_target: Path | None, regenerable: bool, **conditions
 
     found = list_map_sets(**conditions, regenerable=True if regenerable else None)
     if json_target is not None:
-        write_json(json_target, [_values(one) for one in found])
+        write_json(json_target, [record_values(one) for one in found])
     if quiet and str(json_target) != "-":
         for one in found:
             click.echo(one.id)
     elif json_target is None:
         header = ("map set", "made by", "trained on", "supervision", "made again", "where")
-        _print_columns(header, [_row(one) for one in found])
+        print_columns(header, [_row(one) for one in found])
         count = f"{len(found)} map set{'' if len(found) == 1 else 's'}"
         click.echo(f"{count}; {_licences(found)}" if found else count, err=True)
 
@@ -120,10 +129,10 @@ def info(map_set: str, json_target: Path | None) -> None:
 
     found = get_map_set(map_set)
     if json_target is not None:
-        write_json(json_target, _values(found))
+        write_json(json_target, record_values(found))
         return
     for name, value in facts(found):
-        _print_wrapped(value, label=name)
+        print_wrapped(value, label=name)
 
 
 @click.command()
@@ -167,9 +176,9 @@ def why(map_set: str) -> None:
     from wsss_assets.catalog.prose import explain
 
     story, doubts = explain(get_map_set(map_set))
-    _print_wrapped(story)
+    print_wrapped(story)
     click.echo()
-    _print_wrapped(doubts)
+    print_wrapped(doubts)
 
 
 @click.command()
@@ -203,7 +212,7 @@ def results(
 
     table = narrow_results(get_result_table(benchmark), method, saliency)
     if json_target is not None:
-        write_json(json_target, _values(table))
+        write_json(json_target, record_values(table))
         return
     _print_results(table)
 
@@ -233,7 +242,7 @@ def completion(ctx: click.Context, shell: str) -> None:
 COMMANDS = (list_, info, why, cite, results, completion)
 
 
-def _values(record: MapSet | ResultTable) -> Any:  # noqa: ANN401 (JSON)
+def record_values(record: Record) -> Any:  # noqa: ANN401 (JSON)
     """A record as its file has it."""
     from wsss_assets.catalog.records import canonical_json
 
@@ -259,7 +268,7 @@ def _licences(found: Sequence[MapSet]) -> str:
     return f"licence: {', '.join(sorted({describe_licence(one) for one in found}))}"
 
 
-def _print_columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print aligned columns of words."""
     lines = [header, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
@@ -268,7 +277,7 @@ def _print_columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None
         click.echo("  ".join(cells).rstrip())
 
 
-def _print_wrapped(text: str, label: str = "") -> None:
+def print_wrapped(text: str, label: str = "") -> None:
     """Print a paragraph within the terminal, beside a label if there is one."""
     indent = f"{label:14}" if label else ""
     click.echo(
@@ -294,7 +303,7 @@ def _print_results(table: ResultTable) -> None:
     own = [str(table.own.get(method, "–")) for method in methods]
     print_table((f"{table.benchmark} val", *methods), [*rows, ("own paper", *own)])
     click.echo()
-    _print_wrapped(
+    print_wrapped(
         f"{table.title}. {table.source}. Full supervision: {table.supervised}. Own paper: what the "
         f"method's own paper reports. {table.note}"
     )

@@ -12,6 +12,7 @@ from wsss_assets.cli.options import (
     json_option,
     label_options,
     map_options,
+    print_failures,
     print_table,
     progress_bar,
     recipe_options,
@@ -24,13 +25,10 @@ if TYPE_CHECKING:
 
     from wsss_assets.benchmarks import Benchmark
     from wsss_assets.devkit.image_labels import ImageLabels
-    from wsss_assets.labels.folder import Summary
     from wsss_assets.labels.recipes import Recipe
     from wsss_assets.storage.maps import ActivationSource, SaliencySource
 
 __all__ = ["COMMANDS"]
-
-_MOST_SHOWN = 20
 
 
 @click.command("pseudo-label")
@@ -83,7 +81,8 @@ def pseudo_label(
     if json_target is not None:
         write_json(json_target, {**vars(summary), "recipe": recipe.settings(), "out": str(out)})
     if str(json_target) != "-":
-        _print_summary(summary, out)
+        click.echo(f"{summary.written} labels written to {out}, {summary.kept} were there")
+        print_failures(summary.failed, "label")
     if summary.failed:
         ctx.exit(1)
 
@@ -156,14 +155,3 @@ def diff(first: str, second: str) -> None:
 
 
 COMMANDS = (pseudo_label, recipes)
-
-
-def _print_summary(summary: Summary, out: Path) -> None:
-    click.echo(f"{summary.written} labels written to {out}, {summary.kept} were there")
-    if summary.failed:
-        click.echo(f"{len(summary.failed)} images have no label:", err=True)
-        for image_id, reason in list(summary.failed.items())[:_MOST_SHOWN]:
-            click.echo(f"  {image_id}: {reason}".replace("\n", " "), err=True)
-        if len(summary.failed) > _MOST_SHOWN:
-            rest = len(summary.failed) - _MOST_SHOWN
-            click.echo(f"  … and {rest} more (--json FILE lists them all)", err=True)

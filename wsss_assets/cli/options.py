@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from wsss_assets.benchmarks import Benchmark
     from wsss_assets.catalog.records import Kind
@@ -26,6 +26,8 @@ __all__ = [
     "json_option",
     "label_options",
     "map_options",
+    "open_maps",
+    "print_failures",
     "print_table",
     "progress_bar",
     "read_text",
@@ -36,6 +38,8 @@ __all__ = [
 ]
 
 Item = TypeVar("Item")
+
+_MOST_SHOWN = 20
 
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -112,8 +116,8 @@ def map_options(command: Callable[..., object]) -> Callable[..., object]:
             split=split,
             saliency=saliency and Path(saliency)
             if read is None
-            else _maps(read, "saliency", benchmark, split),
-            activation=_maps(activation, "activation", benchmark, split, beside),
+            else open_maps(read, "saliency", benchmark, split),
+            activation=open_maps(activation, "activation", benchmark, split, beside),
             **others,
         )
 
@@ -139,9 +143,18 @@ def _is_path(text: str) -> bool:
     return Path(text).is_dir() or is_place(text)
 
 
-def _maps(
+def open_maps(
     name: str, kind: Kind, benchmark: Benchmark, split: str | None, beside: str | None = None
 ) -> Any:  # noqa: ANN401 (a folder, or a source of maps)
+    """The maps that an option names: a folder, or a map set, fetched if need be.
+
+    Args:
+        name: what was given.
+        kind: which maps.
+        benchmark: whose.
+        split: which split of a map set.
+        beside: name of the saliency set to go with them.
+    """
     if _is_path(name):
         from wsss_assets.catalog.names import is_place, map_set_names
 
@@ -237,6 +250,17 @@ def write_text(target: Path, text: str) -> None:
     from wsss_assets.storage.files import write_atomically
 
     write_atomically(target, text)
+
+
+def print_failures(failed: Mapping[str, str], what: str) -> None:
+    """List on standard error which images have no label or map, and why."""
+    if failed:
+        click.echo(f"{len(failed)} images have no {what}:", err=True)
+    for image_id, reason in list(failed.items())[:_MOST_SHOWN]:
+        click.echo(f"  {image_id}: {reason}".replace("\n", " "), err=True)
+    if len(failed) > _MOST_SHOWN:
+        rest = len(failed) - _MOST_SHOWN
+        click.echo(f"  … and {rest} more (--json FILE lists them all)", err=True)
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

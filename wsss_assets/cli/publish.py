@@ -42,7 +42,11 @@ staging_option = click.option(
     type=FILE,
     help="The images, their order and classes: `id c c …`.  [default: WSSS-BED's list]",
 )
-@click.option("--made-by", metavar="TEXT", help="The model or method, for sets of one's own.")
+@click.option(
+    "--made-by",
+    metavar="TEXT",
+    help="The model or method, for sets of one's own.  [default: what regenerate recorded]",
+)
 @click.option(
     "--supervision",
     type=click.Choice(["none", "image_labels", "pixel_masks"]),
@@ -89,14 +93,14 @@ def pack(
     from wsss_assets.devkit.image_labels import resolve_labels
     from wsss_assets.map_sets.feedback import Terminal
     from wsss_assets.map_sets.obtain import check_split_name
-    from wsss_assets.publish.pack import describe
+    from wsss_assets.publish.pack import describe, said_by_record
     from wsss_assets.publish.pack import pack as pack_maps
 
     if split is not None:
         check_split_name(split)
     record = describe(
         name,
-        maker=made_by,
+        maker=made_by or said_by_record(name, maps),
         supervision=supervision,
         licence=licence,
         citation=None if citation is None else read_text(citation),

@@ -60,6 +60,9 @@ def list_garbage() -> list[Leftover]:
             whole = path.suffix == ".zip"
             what = "an archive that was not imported" if whole else "a download that can go on"
             found.append((path, what))
+    for path in sorted((own / "weights").glob("*/*.part*")):
+        if not is_locked(f"weights/{path.parent.name}"):
+            found.append((path, "a download that can go on"))
     found += [(path, "a download that was broken off") for path in _broken_downloads()]
     return [Leftover(path, _bytes(path), what) for path, what in found]
 

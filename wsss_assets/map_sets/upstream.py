@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 from wsss_assets.benchmarks import get_benchmark
 from wsss_assets.catalog.catalog import get_map_set, map_set_names
-from wsss_assets.catalog.records import Archive, canonical_json, parse_record
+from wsss_assets.catalog.first_seen import FirstSeen
 from wsss_assets.errors import ChecksumError, DataError, MissingFileError, UsageError
 from wsss_assets.map_sets.imports import import_maps
 from wsss_assets.map_sets.lists import WantedList
 from wsss_assets.map_sets.store import holding_key, list_held, locked
 from wsss_assets.storage.archives import ZipMaps
 from wsss_assets.storage.fetch import cache_folder, fetch_archive
-from wsss_assets.storage.files import sha256_file, write_atomically
+from wsss_assets.storage.files import sha256_file
 
 if TYPE_CHECKING:
-    from wsss_assets.catalog.records import MapSet
+    from wsss_assets.catalog.records import Archive, MapSet
     from wsss_assets.devkit.image_labels import ImageLabels
     from wsss_assets.map_sets.feedback import Feedback
     from wsss_assets.map_sets.store import HeldSet
@@ -139,9 +139,7 @@ class _Upstream:
 
     def remember(self, path: Path, sha256: str) -> None:
         """Note the digest of an archive that was imported, and remove it if it was fetched."""
-        if self.known_digest() is None:
-            seen = Archive(url=self.archive.url, size=path.stat().st_size, sha256=sha256)
-            write_atomically(self._note, canonical_json(seen))
+        self._seen.remember(path, sha256)
         self._fetched.unlink(missing_ok=True)
 
     def is_fetched(self, path: Path) -> bool:
@@ -159,9 +157,7 @@ class _Upstream:
 
     def known_digest(self) -> str | None:
         """What the digest must be: as recorded, or as it was when it was first fetched."""
-        if self.archive.sha256 is not None or not self._note.is_file():
-            return self.archive.sha256
-        return parse_record(Archive, self._note.read_bytes(), str(self._note)).sha256
+        return self._seen.digest()
 
     @property
     def _stem(self) -> str:
@@ -175,8 +171,8 @@ class _Upstream:
         return cache_folder() / "archives" / f"{self._stem}.zip"
 
     @property
-    def _note(self) -> Path:
-        return cache_folder() / "archives" / f"{self._stem}.json"
+    def _seen(self) -> FirstSeen:
+        return FirstSeen(self.archive, cache_folder() / "archives" / f"{self._stem}.json")
 
     def _fetch(self, url: str, feedback: Feedback) -> str:
         feedback.say(f"fetching {url}")
@@ -191,12 +187,8 @@ class _Upstream:
                     instead=f"name a copy of {self.name}.zip with --source",
                 )
             except ChecksumError as error:
-                error.hint = f"{error.hint}; {self._if_replaced}"
+                error.hint = f"{error.hint}; {self._seen.if_replaced}"
                 raise
-
-    @property
-    def _if_replaced(self) -> str:
-        return f"if the authors have replaced the archive, remove {self._note} first"
 
     def refuse_other(self, path: Path) -> None:
         """Refuse a copy that is not the archive that was seen before.
@@ -215,5 +207,5 @@ class _Upstream:
                 expected=f"sha256 {known}",
                 found=f"sha256 {sha256}",
                 done="nothing was imported",
-                hint=self._if_replaced,
+                hint=self._seen.if_replaced,
             )

@@ -12,7 +12,9 @@ from wsss_assets.benchmarks import get_benchmark
 from wsss_assets.catalog.catalog import get_map_set, map_set_names
 from wsss_assets.catalog.names import no_map_set, resolve_name
 from wsss_assets.catalog.records import (
+    MADE_MAPS_NAME,
     SET_ID_PATTERN,
+    MadeMaps,
     Manifest,
     MapSet,
     PublishedSet,
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
     from wsss_assets.devkit.image_labels import ImageLabels
     from wsss_assets.map_sets.feedback import Feedback
 
-__all__ = ["UNRELEASED", "check_staged", "describe", "pack", "read_staged"]
+__all__ = ["UNRELEASED", "check_staged", "describe", "pack", "read_staged", "said_by_record"]
 
 UNRELEASED = "unreleased"
 """The version of a staged manifest; publishing gives it a name."""
@@ -112,6 +114,22 @@ def describe(
     )
     get_benchmark(record.benchmark)
     return record
+
+
+def said_by_record(set_id: str, maps: str | Path) -> str | None:
+    """What made a folder of maps, by the record that `regenerate` left in it.
+
+    Args:
+        set_id: what the maps are to be called; of a set of the catalogue, more is known.
+        maps: the folder, or another place, which has no such record.
+
+    Raises:
+        RecordError: the record is damaged.
+    """
+    path = Path(maps) / MADE_MAPS_NAME
+    if _is_known(set_id) or not path.is_file():
+        return None
+    return parse_record(MadeMaps, path.read_bytes(), str(path)).made_by
 
 
 def pack(
@@ -220,6 +238,14 @@ def check_staged(staging: Path, manifest: Manifest) -> None:
                 done="nothing was published",
                 hint="pack the set again",
             )
+
+
+def _is_known(set_id: str) -> bool:
+    """Whether the catalogue has a record of that name."""
+    try:
+        return resolve_name(set_id) in map_set_names()
+    except UnknownNameError:
+        return False
 
 
 def _with_digest(record: MapSet, maps: str | Path) -> MapSet:

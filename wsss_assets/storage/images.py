@@ -6,6 +6,7 @@ indices, 0 background, 255 ignore label, stored as a palette PNG so that people 
 
 from __future__ import annotations
 
+import contextlib
 import io
 import zlib
 from functools import lru_cache
@@ -13,6 +14,7 @@ from tokenize import TokenError
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+import PIL
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
@@ -20,12 +22,15 @@ from wsss_assets.errors import ImageFormatError, MissingFileError
 from wsss_assets.storage.files import replaced
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = [
     "LABEL_SUFFIXES",
     "MAP_SUFFIXES",
     "MOST_PIXELS",
+    "PHOTO_SUFFIXES",
+    "PILLOW_VERSION",
     "UInt8",
     "check_label_header",
     "decode_map",
@@ -42,6 +47,8 @@ __all__ = [
 ]
 
 UInt8: TypeAlias = NDArray[np.uint8]
+
+PILLOW_VERSION: str = PIL.__version__
 
 _STORED_AS = "stored as"
 
@@ -61,6 +68,7 @@ _EIGHT_BIT_GREY = b"\x08\x00"
 
 MAP_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 LABEL_SUFFIXES = (".png", ".npy", ".bmp")
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
 def read_map(path: Path) -> UInt8:
@@ -135,11 +143,19 @@ def is_grey(path: Path) -> bool:
 def read_photo(path: Path) -> UInt8:
     """A photo as uint8 (H, W, 3), RGB.
 
+    Pixels are taken as they are stored: a rotation that the EXIF data ask for is not made, for
+    ground truth and published maps lie on stored pixels. Grey, palette and CMYK become RGB as
+    Pillow converts them; transparency is dropped, as the readers of published code do.
+
     Raises:
         MissingFileError: no such file.
-        ImageFormatError: not an image, or cut short.
+        ImageFormatError: not an image, cut short, of more than 8 bits per channel, or of so many
+            pixels that a map of its size could not be read again.
     """
-    with _opened(path) as image:
+    with _opened(path, load=False) as image:
+        _refuse_no_photo(path, image)
+        with _loading(path):
+            image.load()
         return np.asarray(image.convert("RGB"))
 
 
@@ -214,27 +230,52 @@ def _write_png(path: Path, image: Image.Image) -> None:
 
 def _opened(where: Path | str, file: io.BytesIO | None = None, *, load: bool = True) -> Image.Image:
     """The image in `file`, or else at the path `where`."""
-    try:
+    with _loading(where, in_memory=file is not None):
         image = Image.open(where) if file is None else Image.open(file, formats=_MAP_FORMATS)
         image.info[_STORED_AS] = _stored_as(image)  # loading forgets it
         if file is not None:
             _refuse_bombs(image)
         if load:
             _load(image)
+    return image
+
+
+@contextlib.contextmanager
+def _loading(where: Path | str, *, in_memory: bool = False) -> Iterator[None]:
+    """Say in this package's errors what Pillow finds wrong."""
+    try:
+        yield
     except FileNotFoundError:
         raise MissingFileError(f"no file {where}") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         # Pillow names the file; that of bytes in memory would be another in each run.
-        found = "no image" if isinstance(error, UnidentifiedImageError) and file else str(error)
+        unknown = isinstance(error, UnidentifiedImageError) and in_memory
+        found = "no image" if unknown else str(error)
         raise ImageFormatError(f"{where} cannot be read as an image", found=found) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageFormatError(f"{where} is too large to be a map", found=str(error)) from error
-    return image
 
 
 def _refuse_bombs(image: Image.Image) -> None:
     if image.width * image.height > MOST_PIXELS:
         raise Image.DecompressionBombError(f"{image.width}×{image.height} pixels")
+
+
+def _refuse_no_photo(path: Path, image: Image.Image) -> None:
+    if image.width * image.height > MOST_PIXELS:
+        raise ImageFormatError(
+            f"{path} is too large",
+            expected=f"at most {MOST_PIXELS:,} pixels, as many as a map may have",
+            found=_describe(image),
+            hint="make the photo smaller",
+        )
+    if "16" in image.info[_STORED_AS] or image.mode.startswith(("I", "F")):
+        raise ImageFormatError(
+            f"{path} is no 8-bit photo",
+            expected="8 bits per channel",
+            found=_describe(image),
+            hint="convert it yourself, choosing how its values become 8 bits: readers differ there",
+        )
 
 
 def _stored_as(image: Image.Image) -> str:

@@ -13,6 +13,7 @@ from wsss_assets.errors import MissingFileError
 from wsss_assets.storage.activation_dicts import read_activation_dict
 from wsss_assets.storage.files import list_files
 from wsss_assets.storage.images import LABEL_SUFFIXES, MAP_SUFFIXES, read_label, read_map
+from wsss_assets.storage.receipts import files_version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +88,7 @@ class SaliencyFolder(_Folder):
 
     def version(self, image_id: str) -> str:
         """See `SaliencySource`."""
-        return _version([self.files.get(image_id)])
+        return files_version([self.files.get(image_id)])
 
 
 class ActivationFolder(_Folder):
@@ -108,7 +109,7 @@ class ActivationFolder(_Folder):
     def version(self, image_id: str, classes: Sequence[int]) -> str:
         """See `ActivationSource`."""
         stems = [image_id, *(f"{image_id}_{index}" for index in classes)]
-        return _version([self.files.get(stem) for stem in stems])
+        return files_version([self.files.get(stem) for stem in stems])
 
 
 class LabelFolder(_Folder):
@@ -137,9 +138,3 @@ def open_saliency(source: Path | str | SaliencySource) -> SaliencySource:
 def open_activations(source: Path | str | ActivationSource) -> ActivationSource:
     """A folder by its path, or the source itself."""
     return ActivationFolder(Path(source)) if isinstance(source, str | Path) else source
-
-
-def _version(paths: Sequence[Path | None]) -> str:
-    """Name, size and time of change of each file that is there."""
-    found = [(path.name, path.stat()) for path in paths if path is not None]
-    return " ".join(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in found)

@@ -1,62 +1,128 @@
 """Receipts say what each output was made from, so that only what is current is kept.
 
 `wsss-assets.receipts.jsonl` lies beside the outputs: a line `{"id": …, "from": …}` for each,
-written after the output itself is in place. The last line of an id counts; a line that was cut
-short by a kill counts for nothing, and its output is made again.
+written after the output itself is in place, with the `sha256` of the output where its maker gave
+it. The last line of an id counts; a line that was cut short by a kill counts for nothing, and its
+output is made again.
+
+Processes that share a folder write a part of their own each, `wsss-assets.receipts.<part>.jsonl`.
+All parts are read after the file itself, and `sort` makes one file of them.
 """
 
 from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from wsss_assets.storage.files import write_atomically
+from wsss_assets.storage.files import sha256_file, write_atomically
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["RECEIPTS_NAME", "Receipts"]
+__all__ = ["RECEIPTS_NAME", "Receipts", "files_version"]
 
 RECEIPTS_NAME = "wsss-assets.receipts.jsonl"
 
 
-class Receipts:
-    """The receipts of one folder; several threads may add to them."""
+class _Receipt(NamedTuple):
+    """What an output was made from, and its digest where it was noted."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / RECEIPTS_NAME
+    made_from: str
+    sha256: str | None
+
+
+class Receipts:
+    """The receipts of one folder; several threads may add to them.
+
+    Args:
+        folder: where the outputs lie.
+        part: the name of the part that is written to; None: the file itself.
+    """
+
+    def __init__(self, folder: Path, part: str | None = None) -> None:
+        self._folder = folder
+        self._whole = folder / RECEIPTS_NAME
+        self._path = self._whole if part is None else _part(folder, part)
         self._lock = threading.Lock()
-        self._made_from: dict[str, str] = {}
-        text = self._path.read_text("utf-8", "replace") if self._path.is_file() else ""
-        for line in text.splitlines():
-            try:
-                receipt = json.loads(line)
-                self._made_from[receipt["id"]] = receipt["from"]
-            except (ValueError, TypeError, KeyError):
-                continue  # cut short
+        self._receipts: dict[str, _Receipt] = {}
+        for path in (self._whole, *self._parts()):
+            self._read(path)
         # A line that was cut short must not swallow the next one.
-        self._start = "\n" if text and not text.endswith("\n") else ""
+        self._start = "\n" if _ends_amid_a_line(self._path) else ""
 
     def has(self, output_id: str, made_from: str) -> bool:
         """Whether the output was made from just this."""
-        return self._made_from.get(output_id) == made_from
+        receipt = self._receipts.get(output_id)
+        return receipt is not None and receipt.made_from == made_from
 
-    def add(self, output_id: str, made_from: str) -> None:
-        """Note at once what the output, which is in place, was made from."""
+    def vouches_for(self, output_id: str, made_from: str, output: Path) -> bool:
+        """Whether the output was made from just this and its file is still what was written.
+
+        A file without a digest in its receipt is not vouched for.
+        """
+        if not self.has(output_id, made_from):
+            return False
+        try:
+            return sha256_file(output) == self._receipts[output_id].sha256
+        except FileNotFoundError:
+            return False
+
+    def sha256(self, output_id: str) -> str | None:
+        """Digest of an output; None where none was noted."""
+        receipt = self._receipts.get(output_id)
+        return None if receipt is None else receipt.sha256
+
+    def add(self, output_id: str, made_from: str, sha256: str | None = None) -> None:
+        """Note at once what the output, which is in place, was made from, and its digest."""
+        receipt = _Receipt(made_from, sha256)
         with self._lock:
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(self._start + _line(output_id, made_from))
+                file.write(self._start + _line(output_id, receipt))
             self._start = ""
-            self._made_from[output_id] = made_from
+            self._receipts[output_id] = receipt
 
     def sort(self) -> None:
-        """Write them anew in the order of the ids, so that threads change no byte."""
-        if not self._made_from:
+        """Write them anew in the order of the ids, so that threads and parts change no byte."""
+        if not self._receipts:
             return  # a run that made nothing leaves nothing behind
-        lines = [_line(*receipt) for receipt in sorted(self._made_from.items())]
-        write_atomically(self._path, "".join(lines))
+        lines = [_line(*receipt) for receipt in sorted(self._receipts.items())]
+        write_atomically(self._whole, "".join(lines))
+        for path in self._parts():
+            path.unlink(missing_ok=True)
+
+    def _parts(self) -> list[Path]:
+        return sorted(self._folder.glob(_part(self._folder, "*").name))
+
+    def _read(self, path: Path) -> None:
+        text = path.read_text("utf-8", "replace") if path.is_file() else ""
+        for line in text.splitlines():
+            try:
+                receipt = json.loads(line)
+                made = _Receipt(receipt["from"], receipt.get("sha256"))
+                self._receipts[receipt["id"]] = made
+            except (ValueError, TypeError, KeyError):
+                continue  # cut short
 
 
-def _line(output_id: str, made_from: str) -> str:
-    return json.dumps({"id": output_id, "from": made_from}, ensure_ascii=False) + "\n"
+def files_version(paths: Sequence[Path | None]) -> str:
+    """Name, size and time of change of each file that is there: what outputs are made from."""
+    found = [(path.name, path.stat()) for path in paths if path is not None]
+    return " ".join(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in found)
+
+
+def _part(folder: Path, name: str) -> Path:
+    return folder / RECEIPTS_NAME.replace(".jsonl", f".{name}.jsonl")
+
+
+def _ends_amid_a_line(path: Path) -> bool:
+    data = path.read_bytes() if path.is_file() else b""
+    return bool(data) and not data.endswith(b"\n")
+
+
+def _line(output_id: str, receipt: _Receipt) -> str:
+    values = {"id": output_id, "from": receipt.made_from}
+    if receipt.sha256 is not None:
+        values["sha256"] = receipt.sha256
+    return json.dumps(values, ensure_ascii=False) + "\n"

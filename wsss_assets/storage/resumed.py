@@ -173,7 +173,7 @@ class ResumedDownload:
         total = announced_length(response.headers)
         if looks_like_a_page(block):
             raise FetchError(
-                f"{self._version.url} is no archive",
+                f"{self._version.url} gives no file",
                 found="a web page",
                 done="nothing was kept",
                 hint="open the address in a browser: it may want a login, or have moved",

@@ -1,0 +1,140 @@
+"""The command `regenerate`, and what `pack` makes of its folder."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from tests import toys
+from wsss_assets.catalog.records import MADE_MAPS_NAME
+from wsss_assets.cli import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.testing import Result
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Photos of two classes, a list of them, weights; the toys are the only models."""
+    pytest.importorskip("torch")
+    known = {name: make() for name, make in toys.TOYS.items()}
+    monkeypatch.setattr("wsss_assets.models._architectures", lambda: known)
+    (tmp_path / "photos").mkdir()
+    generator = np.random.default_rng(8)
+    for name in "abc":
+        pixels = generator.integers(0, 256, (20, 31, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{name}.jpg")
+    (tmp_path / "list.txt").write_text("a 0\nb 3 14\n", "utf-8")
+    toys.write_weights(tmp_path / "toy.pth")
+    return tmp_path
+
+
+def call(folder: Path, *more: str, model: str = "toy", stdin: str | None = None) -> Result:
+    arguments = [
+        "regenerate",
+        f"--model={model}",
+        f"--weights={folder / 'toy.pth'}",
+        f"--images={folder / 'photos'}",
+        f"--out={folder / 'out'}",
+        "--device=cpu",
+        "--workers=0",
+    ]
+    return CliRunner().invoke(main, [*arguments, *more], input=stdin)
+
+
+def made(folder: Path) -> set[str]:
+    return {path.stem for path in (folder / "out").glob("*.png")}
+
+
+def test_all_photos_of_a_folder(folder: Path) -> None:
+    result = call(folder)
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"3 maps written to {folder / 'out'}, 0 were there\n"
+    assert made(folder) == set("abc")
+    assert call(folder).stdout == f"0 maps written to {folder / 'out'}, 3 were there\n"
+
+
+def test_the_images_of_a_label_list(folder: Path) -> None:
+    assert call(folder, f"--labels={folder / 'list.txt'}", "--benchmark=voc2012").exit_code == 0
+    assert made(folder) == {"a", "b"}
+    record = json.loads((folder / "out" / MADE_MAPS_NAME).read_text("utf-8"))
+    assert (record["benchmark"], record["split"]) == ("voc2012", None)
+
+
+def test_ids_from_standard_input_and_json_on_standard_output(folder: Path) -> None:
+    result = call(folder, "--ids=-", "--json=-", stdin="c\nz\n")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout) == {
+        "written": 1,
+        "kept": 0,
+        "failed": {"z": f"no photo z in {folder / 'photos'}"},
+        "out": str(folder / "out"),
+    }
+
+
+def test_images_that_failed_are_listed_and_the_status_is_1(folder: Path) -> None:
+    (folder / "photos" / "b.jpg").write_bytes(b"no picture")
+    result = call(folder)
+    assert result.exit_code == 1
+    assert result.stdout.startswith("2 maps written")
+    assert "1 images have no map:" in result.stderr
+    assert "b.jpg cannot be read" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--batch-size=0"], "--batch-size"),
+        (["--batch-size=many"], "--batch-size"),
+        (["--mean=1,2"], "three numbers"),
+        (["--ids=x", "--labels=y"], "one place only"),
+        (["--benchmark=voc2012"], "which split?"),
+        (["--split=test"], "no split of voc2012 is called 'test'"),
+        (["--device=gpu"], "no device"),
+        (["--precision=tf32"], "TF32"),
+    ],
+    ids=str,
+)
+def test_misuse_is_explained(folder: Path, options: list[str], message: str) -> None:
+    result = call(folder, *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not made(folder)
+
+
+def test_options_reach_the_record(folder: Path) -> None:
+    options = ["--batch-size=2", "--precision=bf16", "--std=1,1,1", "--own-frame"]
+    assert call(folder, *options).exit_code == 0
+    settings = json.loads((folder / "out" / MADE_MAPS_NAME).read_text("utf-8"))["settings"]
+    assert (settings["batch_size"], settings["precision"]) == (2, "bf16")
+    assert settings["work"]["normalisation"]["std"] == [1, 1, 1]
+    assert settings["work"]["frame"] == "own"
+
+
+def test_the_folder_can_be_packed_as_it_is(folder: Path) -> None:
+    (folder / "list.txt").write_text("a 0\nb 3 14\nc 2\n", "utf-8")
+    assert call(folder).exit_code == 0
+    arguments = [
+        "pack",
+        str(folder / "out"),
+        "--id=voc2012/saliency/mine",
+        f"--labels={folder / 'list.txt'}",
+        f"--staging={folder / 'staging'}",
+        "--json=-",
+    ]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    packed = json.loads(result.stdout)
+    assert (packed["rows"], packed["maps"], packed["holes"]) == (3, 3, [])
+    manifest = json.loads((folder / "staging" / "manifest.json").read_text("utf-8"))
+    record = json.loads((folder / "out" / MADE_MAPS_NAME).read_text("utf-8"))
+    assert manifest["sets"][0]["record"]["maker"] == record["made_by"]
+    assert record["weights"][0]["sha256"] in record["made_by"]

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from tests.golden_weights import Golden
+from tests.test_cli_catalog import complete
+from tests.test_package import imported_by
+from wsss_assets.catalog.catalog import get_weights, weights_names
+from wsss_assets.catalog.records import PublishedWeights, WeightsSource
+from wsss_assets.cli import main
+from wsss_assets.regenerate.weights import first_seen, kept_at
+
+if TYPE_CHECKING:
+    from click.testing import Result
+
+ROOT = Path(__file__).parent.parent
+NETWORK = "u2netp"
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["weights", *arguments], env={"COLUMNS": "100"})
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("WSSS_ASSETS_CACHE", str(folder))
+    return folder
+
+
+def put(name: str, content: bytes = b"weights") -> Path:
+    """Put a file where published weights are kept, as a person does."""
+    path = kept_at(get_weights(name))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+# list, info
+
+
+def test_the_list_is_a_table() -> None:
+    put("vst")
+    result = call("list")
+    assert result.exit_code == 0, result.output
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert [line[0] for line in lines[1:]] == list(weights_names())
+    assert ["vst", "vst", "duts", "pixel_masks", "drive+page", "yes"] in lines
+    assert ["move", "move", "–", "none", "page", "no"] in lines
+    assert max(map(len, result.stdout.splitlines())) <= 100
+
+
+def test_the_list_of_a_network() -> None:
+    assert len(call("list", "--model=u2netp").stdout.splitlines()) == 3
+    none = call("list", "--model=poolnet_vgg16")
+    assert none.exit_code == 0
+    assert "no published weights of poolnet_vgg16 are known" in none.stderr
+
+
+def test_records_as_json_say_what_is_here() -> None:
+    path = put("vst")
+    (found,) = json.loads(call("list", "--model=vst", "--json=-").stdout)
+    assert found == json.loads(call("info", "vst", "--json=-").stdout)
+    assert found["sources"][0]["drive"] == get_weights("vst").sources[0].drive
+    assert (found["path"], found["sha256"], found["held_to"]) == (str(path), None, None)
+    assert call("fetch", "vst").stdout == f"{path}\n"
+    digest = hashlib.sha256(b"weights").hexdigest()
+    assert json.loads(call("info", "vst", "--json=-").stdout)["held_to"] == digest
+    assert re.search(rf"^first seen +sha256 {digest}$", call("info", "vst").stdout, re.MULTILINE)
+
+
+def test_info_says_what_is_not_known() -> None:
+    text = re.sub(r"\s+", " ", call("info", "move").stdout)
+    for said in (
+        "network move",
+        "https://github.com/adambielski/move-seg/releases/tag/move_model (a .pth among",
+        "sha256 not published",
+        "licence not stated by their authors",
+        "trained on no data set with annotations",
+        "needs dino_vits8",
+        "voc2012/saliency/move; whether these come from them is not stated",
+        "here no; its place is",
+    ):
+        assert said in text
+
+
+def test_every_json_field_is_documented() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text("utf-8")
+    for kind in (PublishedWeights, WeightsSource):
+        for field in kind.model_fields:
+            assert f"`{field}`" in page, field
+
+
+def test_every_network_and_all_weights_are_on_the_page() -> None:
+    pytest.importorskip("torch")
+    from wsss_assets.models import list_models
+
+    page = (ROOT / "docs" / "models.md").read_text("utf-8")
+    for name in (*list_models(), *weights_names()):
+        assert f"`{name}`" in page, name
+
+
+# fetch
+
+
+def test_fetch_prints_paths_and_copies(tmp_path: Path) -> None:
+    move, dino = put("move", b"head"), put("dino_vits8", b"trunk")
+    assert call("fetch", "move").stdout.splitlines() == [str(move), str(dino)]
+    result = call("fetch", "move", f"--to={tmp_path / 'to'}")
+    copied = [tmp_path / "to" / path.name for path in (move, dino)]
+    assert result.stdout.splitlines() == [str(path) for path in copied]
+    assert [path.read_bytes() for path in copied] == [b"head", b"trunk"]
+    assert first_seen(get_weights("move")).digest() == hashlib.sha256(b"head").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["fetch", "dss_port"], 2, "https://pan.baidu.com/s/"),
+        (["fetch", "vts"], 2, "did you mean vst?"),
+        (["info", "u2net_p"], 2, "did you mean u2netp"),
+        (["convert", "final.pth", "--to=to"], 2, "name it with --model NAME"),
+        (["convert", "--to=to"], 2, "Missing argument"),
+        (["convert", "absent.pth", "--model=u2netp", "--to=to"], 3, "no file absent.pth"),
+        (["convert", "vst", "--model=u2netp", "--to=to"], 2, "are weights of vst, not of u2netp"),
+        (["convert", "x", "--model=u2nett", "--to=to"], 2, "did you mean u2net"),
+    ],
+)
+def test_misuse(arguments: list[str], code: int, said: str) -> None:
+    pytest.importorskip("torch")
+    result = call(*arguments)
+    assert result.exit_code == code, result.output
+    assert said in result.stderr
+    assert result.stdout == ""
+    assert not Path("to").exists()
+
+
+# convert
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of a small network, as its authors publish them."""
+    torch = pytest.importorskip("torch")
+    golden = Golden(NETWORK)
+    state = {
+        key: torch.from_numpy(value) for key, value in golden.weights(golden.sets["x1"]).items()
+    }
+    path = tmp_path_factory.mktemp("weights") / "own.pth"
+    torch.save(state, path)
+    return path
+
+
+def test_weights_are_converted_with_a_card(checkpoint: Path, tmp_path: Path) -> None:
+    import torch
+
+    from wsss_assets.models import create_model, load_weights
+
+    put(NETWORK, checkpoint.read_bytes())
+    result = call("convert", NETWORK, f"--to={tmp_path / 'to'}")
+    assert result.exit_code == 0, result.output
+    tensors, card = (Path(line) for line in result.stdout.splitlines())
+    assert (tensors.name, card.name) == ("model.safetensors", "README.md")
+    x = torch.zeros(1, 3, 64, 64)
+    with torch.inference_mode():
+        expected = load_weights(create_model(NETWORK), checkpoint)(x)
+        assert torch.equal(load_weights(create_model(NETWORK), tensors)(x), expected)
+    text = card.read_text("utf-8")
+    for said in (
+        "---\nlicense: unknown\nlibrary_name: wsss-assets\npipeline_tag: image-segmentation\n",
+        hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
+        hashlib.sha256(tensors.read_bytes()).hexdigest(),
+        str(get_weights(NETWORK).sources[0].drive),
+        "DUTS-TR (duts)",
+        "must not be redistributed without asking",
+        '"model": "u2netp"',
+        "@article{u2net,",
+        "@inproceedings{duts,",
+        f"wsss-assets regenerate --model {NETWORK} --weights model.safetensors",
+    ):
+        assert said in re.sub(r"\n(?=\S)", "\n", text), said
+
+    again = call("convert", NETWORK, f"--to={tmp_path / 'to'}")
+    assert again.exit_code == 3
+    assert "is there already" in again.stderr
+    assert card.read_text("utf-8") == text
+
+
+def test_own_weights_say_that_nothing_is_known_of_them(checkpoint: Path, tmp_path: Path) -> None:
+    result = call("convert", str(checkpoint), "--model=u2netp", f"--to={tmp_path / 'to'}")
+    assert result.exit_code == 0, result.output
+    text = (tmp_path / "to" / "README.md").read_text("utf-8")
+    assert "`own.pth`, a file of which nothing is recorded" in text
+    assert "license: unknown" in text
+
+
+def test_weights_that_do_not_fit_leave_nothing(checkpoint: Path, tmp_path: Path) -> None:
+    result = call("convert", str(checkpoint), "--model=dss", f"--to={tmp_path / 'to'}")
+    assert result.exit_code == 3, result.output
+    assert not (tmp_path / "to").exists()
+
+
+# The shell
+
+
+def test_shells_complete_weights() -> None:
+    assert complete("wsss-assets weights info u2netp") == ["u2netp", "u2netp_onnx"]
+    assert complete("wsss-assets weights fetch dino") == ["dino_vits8"]
+    assert complete("wsss-assets weights convert poolnet_r") == ["poolnet_resnet50"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="asks a fresh interpreter")
+def test_looking_up_and_fetching_load_no_torch() -> None:
+    put("vst")
+    for words in (["list"], ["info", "vst"], ["fetch", "vst"]):
+        program = (
+            "import contextlib, io\nfrom wsss_assets.cli import main\n"
+            "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
+            f"    main(['weights', *{words!r}])"
+        )
+        assert "torch" not in imported_by(program), words

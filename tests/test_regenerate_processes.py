@@ -1,0 +1,228 @@
+"""The command as people run it: stopped, killed, started again, and by several processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests import toys
+from wsss_assets.catalog.records import MADE_MAPS_NAME, MadeMaps, parse_record
+from wsss_assets.parallel import default_workers
+from wsss_assets.storage.files import _host
+from wsss_assets.storage.receipts import RECEIPTS_NAME
+
+pytest.importorskip("torch")
+
+from wsss_assets.regenerate import regenerate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+COUNT = 40
+ROOT = Path(__file__).parent.parent
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are sent the POSIX way")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos, weights, and the maps of a run that nothing disturbed, in `expected`."""
+    root = tmp_path_factory.mktemp("regenerate")
+    (root / "photos").mkdir()
+    generator = np.random.default_rng(1)
+    for number in range(COUNT):
+        size = (20 + number % 3, 24)
+        Image.fromarray(generator.integers(0, 256, (*size, 3), np.uint8)).save(
+            root / "photos" / f"p{number}.png"
+        )
+    weights = toys.write_weights(root / "toy.pth")
+    summary = regenerate(
+        toys.toy(),
+        root / "photos",
+        root / "expected",
+        weights=[weights],
+        device="cpu",
+        batch_size=2,
+        workers=0,
+    )
+    assert summary.written == COUNT
+    return root
+
+
+def command(root: Path, out: Path, *more: str) -> list[str]:
+    return [
+        "tests.toy_command",
+        "regenerate",
+        "--model=toy",
+        f"--weights={root / 'toy.pth'}",
+        f"--images={root / 'photos'}",
+        f"--out={out}",
+        "--device=cpu",
+        "--batch-size=2",
+        *more,
+    ]
+
+
+def environment(pids: Path, seconds: float = 0.0) -> dict[str, str]:
+    return {
+        **os.environ,
+        "TOY_PIDS": str(pids),
+        "TOY_RUN_SECONDS": str(seconds),
+        "OMP_NUM_THREADS": "1",
+        "GLOO_SOCKET_IFNAME": "lo",
+    }
+
+
+@contextmanager
+def started(arguments: list[str], pids: Path, seconds: float) -> Iterator[subprocess.Popen[str]]:
+    pids.mkdir(exist_ok=True)
+    with subprocess.Popen(
+        [sys.executable, "-m", *arguments],
+        env=environment(pids, seconds),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait(until: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
+    deadline = time.monotonic() + 60
+    while not until():
+        assert process is None or process.poll() is None, "it ended too early"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def maps(out: Path) -> list[Path]:
+    return list(out.glob("[!.]*.png"))
+
+
+def has_made(out: Path, number: int) -> Callable[[], bool]:
+    return lambda: len(maps(out)) >= number
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended, be it that nobody has asked how."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return state == "Z"
+
+
+def check(root: Path, out: Path) -> None:
+    """Hold every file to the run that nothing disturbed; in records, commands differ."""
+    found, expected = (
+        {path.name: path.read_bytes() for path in folder.iterdir()}
+        for folder in (out, root / "expected")
+    )
+    records = [
+        parse_record(MadeMaps, files.pop(MADE_MAPS_NAME), "").model_copy(update={"command": ()})
+        for files in (found, expected)
+    ]
+    assert found == expected
+    assert records[0] == records[1]
+
+
+def go_on(root: Path, out: Path, made: int) -> None:
+    """Run the same in this process; whatever had a receipt is kept."""
+    summary = regenerate(
+        toys.toy(), root / "photos", out, weights=[root / "toy.pth"], device="cpu", workers=0
+    )
+    assert summary.written + summary.kept == COUNT
+    assert made - 4 <= summary.kept <= made
+    check(root, out)
+
+
+def test_a_killed_run_goes_on_and_leaves_no_process(whole: Path, tmp_path: Path) -> None:
+    out, pids = tmp_path / "out", tmp_path / "pids"
+    with started(command(whole, out, "--workers=1"), pids, 0.03) as process:
+        wait(has_made(out, 8), process)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        worker = int((pids / "preparing.0").read_text("utf-8"))
+        assert worker != process.pid
+        made = len(maps(out))
+        # As if it had been killed while it wrote, too.
+        (out / f".p39.png.{_host()}.1.{process.pid}.tmp").write_bytes(b"half a png")
+        wait(lambda: is_gone(worker))
+    assert 8 <= made < COUNT
+    go_on(whole, out, made)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_once_it_finishes_what_is_in_hand(
+    whole: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    out = tmp_path / "out"
+    with started(command(whole, out, "--workers=1"), tmp_path / "pids", 0.05) as process:
+        wait(has_made(out, 4), process)
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130, stderr
+    assert stdout == ""
+    assert "once more drops them" in stderr
+    made = len(maps(out))
+    assert f"{made} maps were written to {out}; the same command goes on" in stderr
+    assert stderr.endswith("wsss-assets: stopped\n")
+    assert "Traceback" not in stderr
+    assert made % 2 == 0
+    assert made < COUNT
+    receipts = (out / RECEIPTS_NAME).read_text("utf-8")
+    assert receipts.count("\n") == made
+    go_on(whole, out, made)
+
+
+def test_stopped_twice_it_drops_what_is_in_hand(whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with started(command(whole, out, "--workers=1"), tmp_path / "pids", 1) as process:
+        wait(lambda: (tmp_path / "pids" / "running.0").exists(), process)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=15)
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
+    assert "same command goes on" not in stderr
+    assert len(maps(out)) <= 2 * 2 * (default_workers() + 1)
+
+
+def test_two_processes_one_of_which_is_killed(whole: Path, tmp_path: Path) -> None:
+    out, pids = tmp_path / "out", tmp_path / "pids"
+    launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m"]
+    arguments = [*launcher, *command(whole, out, "--workers=1")]
+    with started(arguments, pids, 0.05) as process:
+        wait(has_made(out, 8), process)
+        second = int((pids / "running.1").read_text("utf-8"))
+        os.kill(second, signal.SIGKILL)
+        process.communicate(timeout=60)
+    assert process.returncode != 0
+    made = len(maps(out))
+    assert 8 <= made < COUNT
+    assert not (out / MADE_MAPS_NAME).exists()
+    assert {path.name for path in out.glob("*.jsonl")} == {
+        RECEIPTS_NAME.replace(".jsonl", f".{rank}.jsonl") for rank in range(2)
+    }
+    with started(arguments, pids, 0) as process:
+        stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    written, kept = (int(word) for word in stdout.split() if word.isdecimal())
+    assert written + kept == COUNT
+    assert made - 8 <= kept <= made
+    assert stdout.count("\n") == 1, "one process speaks for all"
+    check(whole, out)

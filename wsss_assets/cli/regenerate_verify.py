@@ -1,0 +1,189 @@
+"""Options of `regenerate` that compare instead of keeping: is a set what its weights make?"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wsss_assets.cli.options import print_failures, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from wsss_assets.benchmarks import Benchmark
+    from wsss_assets.regenerate.verify import Comparison, Given, Labelling
+
+__all__ = ["verify_options"]
+
+
+def verify_options(command: Callable[..., object]) -> Callable[..., object]:
+    """Options that make a command on maps one that verifies them; without `--verify` it is itself.
+
+    Above the options of the command that say what is run, on which images.
+    """
+
+    @functools.wraps(command)
+    def run(
+        *,
+        verify: str | None,
+        sample: int,
+        levels: int,
+        share: float,
+        activation: str | None,
+        **others: Any,  # noqa: ANN401 (handed on as they are)
+    ) -> object:
+        if verify is None:
+            return command(**others)
+        _verify(verify, sample, (levels, share / 100), activation, **others)
+        return None
+
+    for option in reversed(_OPTIONS):
+        run = option(run)
+    return run
+
+
+_OPTIONS = (
+    click.option(
+        "--verify",
+        metavar="ID|DIR",
+        help="Remake a sample of this map set, or folder of maps, and compare; nothing is kept.",
+    ),
+    click.option(
+        "--sample",
+        type=click.IntRange(min=1),
+        default=200,
+        show_default=True,
+        metavar="N",
+        help="How many images to remake; always the same ones.",
+    ),
+    click.option(
+        "--levels",
+        type=click.IntRange(0, 255),
+        default=1,
+        show_default=True,
+        help="Grey levels by which a pixel of a reproduction may differ …",
+    ),
+    click.option(
+        "--share",
+        type=click.FloatRange(0, 100),
+        default=99.0,
+        show_default=True,
+        metavar="PERCENT",
+        help="… in so many of all pixels at least.",
+    ),
+    click.option(
+        "--activation",
+        metavar="DIR|NAME",
+        help="Activation maps, to see what becomes of pseudo-labels as well.",
+    ),
+)
+
+
+def _verify(
+    name: str,
+    images_at_most: int,
+    tolerance: tuple[int, float],
+    activation: str | None,
+    *,
+    model: str | None,
+    weights: tuple[str, ...],
+    images: Path,
+    out: Path | None,
+    benchmark: str | None,
+    split: str | None,
+    labels: Path | None,
+    ids: Path | None,
+    json_target: Path | None,
+    **options: Any,  # noqa: ANN401 (of `wsss_assets.regenerate.regenerate`)
+) -> None:
+    from wsss_assets.benchmarks import get_benchmark
+    from wsss_assets.errors import UsageError
+    from wsss_assets.map_sets.feedback import Terminal
+    from wsss_assets.regenerate.ranks import Ranks
+    from wsss_assets.regenerate.verify import open_given, sample, verify
+
+    if out is not None:
+        raise UsageError("--verify keeps no maps", hint="leave out --out, or --verify")
+    if Ranks.from_environment().count > 1:
+        raise UsageError("--verify runs in one process", hint="call it without torchrun")
+    given = open_given(name, split, Terminal())
+    model = model or given.model
+    if model is None:
+        raise UsageError(f"what made {name} is not recorded", hint="name it with --model NAME")
+    if not weights and given.weights is not None:
+        weights = (given.weights,)
+    known = get_benchmark(benchmark or given.benchmark or "voc2012")
+    wanted = sample(_wanted(given, known, labels, ids), images_at_most)
+    labelling = _labelling(known, given, activation, split, labels)
+    click.echo(f"remaking {len(wanted):,} of {len(given.ids):,} maps with {model}", err=True)
+    found = verify(
+        given.maps,
+        model,
+        images,
+        wanted,
+        labelling=labelling,
+        feedback=Terminal(),
+        weights=weights,
+        **options,
+    )
+    _report(found, tolerance, json_target)
+
+
+def _wanted(
+    given: Given, benchmark: Benchmark, labels: Path | None, ids: Path | None
+) -> Sequence[str]:
+    """The images to choose from: of a list, those that have a map."""
+    from wsss_assets.devkit.image_labels import read_ids, read_label_list
+
+    if ids is not None:
+        listed = read_ids(ids)
+    elif labels is not None:
+        listed = tuple(read_label_list(labels, benchmark))
+    else:
+        return given.ids
+    there = set(given.ids)
+    return [one for one in listed if one in there]
+
+
+def _labelling(
+    benchmark: Benchmark,
+    given: Given,
+    activation: str | None,
+    split: str | None,
+    labels: Path | None,
+) -> Labelling:
+    """How labels are made of the maps, if there are activation maps to make them with."""
+    from wsss_assets.cli.options import open_maps
+    from wsss_assets.devkit.image_labels import resolve_labels
+    from wsss_assets.regenerate.verify import Labelling
+    from wsss_assets.storage.maps import open_activations
+
+    if activation is None:
+        return Labelling(benchmark=benchmark)
+    split = split or given.split
+    return Labelling(
+        open_activations(open_maps(activation, "activation", benchmark, split)),
+        resolve_labels(benchmark, split, labels=labels),
+        benchmark=benchmark,
+    )
+
+
+def _report(found: Comparison, tolerance: tuple[int, float], json_target: Path | None) -> None:
+    """Print what was found; exit status 1 where it is no reproduction."""
+    levels, share = tolerance
+    same = found.is_reproduction(levels, share)
+    if json_target is not None:
+        write_json(json_target, {"reproduced": same, **found.to_dict()})
+    if str(json_target) != "-":
+        click.echo(found.describe())
+        verdict = "a reproduction" if same else "no reproduction"
+        click.echo(
+            f"{verdict}: {found.share_within(levels):.3%} of the pixels differ by at most "
+            f"{levels}, {share:.1%} are asked for"
+        )
+        print_failures(found.failed, "comparison")
+    if not same:
+        click.get_current_context().exit(1)

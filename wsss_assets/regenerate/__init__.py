@@ -1,0 +1,34 @@
+"""Map sets made anew from weights: plan, run, receipts, record.
+
+```python
+from wsss_assets.regenerate import regenerate
+
+summary = regenerate("u2netp", "my_photos", "maps", weights=["u2netp.onnx"])
+```
+
+Importing this package loads no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from wsss_assets.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from wsss_assets.regenerate.record import Origin
+    from wsss_assets.regenerate.run import Summary, regenerate
+
+__all__ = ["Origin", "Summary", "regenerate"]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 (PEP 562: whatever the name stands for)
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        importlib.import_module("torch")
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError("torch", "regenerate", "running networks") from error
+    home = "record" if name == "Origin" else "run"
+    return getattr(importlib.import_module(f"wsss_assets.regenerate.{home}"), name)

@@ -1,0 +1,203 @@
+"""Weights as safetensors, with a model card that says where they come from."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from typing import TYPE_CHECKING
+
+from wsss_assets import __version__
+from wsss_assets.catalog.bibliography import citations
+from wsss_assets.catalog.catalog import get_weights, weights_names
+from wsss_assets.catalog.prose import describe_supervision
+from wsss_assets.catalog.weights import describe_source, describe_training
+from wsss_assets.errors import DataError, UsageError
+from wsss_assets.map_sets.feedback import SILENT
+from wsss_assets.regenerate.weights import resolve
+from wsss_assets.storage.files import sha256_file, write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from wsss_assets.catalog.records import PublishedWeights
+    from wsss_assets.map_sets.feedback import Feedback
+    from wsss_assets.models.architecture import Architecture
+    from wsss_assets.regenerate.weights import WeightsFile
+
+__all__ = ["CARD_NAME", "TENSORS_NAME", "convert_weights", "model_card"]
+
+TENSORS_NAME = "model.safetensors"
+CARD_NAME = "README.md"
+
+_HUB_LICENCES = {"Apache-2.0": "apache-2.0", "MIT": "mit", "GPL-3.0": "gpl-3.0"}
+"""Licences as the front matter of a card names them."""
+
+
+def convert_weights(
+    given: Sequence[str], model: str | None, folder: Path, feedback: Feedback = SILENT
+) -> tuple[Path, Path]:
+    """Load weights into their network and write `model.safetensors` and `README.md`.
+
+    Args:
+        given: paths or ids of published weights, as `resolve` takes them.
+        model: the network; None: that of the id.
+        folder: where to; made if need be.
+        feedback: who waits.
+
+    Returns:
+        The two files.
+
+    Raises:
+        UsageError: no network is named, and no id.
+        DataError: the folder has such a file already.
+        WeightsError: they do not fit the network.
+        MissingDependencyError: torch or safetensors is not installed.
+        WsssAssetsError: whatever `resolve` raises.
+    """
+    from wsss_assets.models import get_architecture, load_weights
+    from wsss_assets.models.checkpoints import save_safetensors
+
+    architecture = get_architecture(model or _model_of(given))
+    tensors, card = folder / TENSORS_NAME, folder / CARD_NAME
+    for path in (tensors, card):
+        if path.exists():
+            raise DataError(
+                f"{path} is there already", done="nothing was written", hint="name another folder"
+            )
+    files = resolve(architecture.name, given, feedback)
+    net = architecture.create()
+    load_weights(net, *(file.path for file in files))
+    digests = " ".join(file.sha256 for file in files)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_safetensors(net, tensors, {"model": architecture.name, "source_sha256": digests})
+    write_atomically(card, model_card(architecture, files, sha256_file(tensors)))
+    return tensors, card
+
+
+def model_card(architecture: Architecture, files: Sequence[WeightsFile], sha256: str) -> str:
+    """The text of a model card.
+
+    Args:
+        architecture: the network.
+        files: what its weights were read from.
+        sha256: digest of `model.safetensors`.
+    """
+    records = [get_weights(one.record_id) for one in files if one.record_id is not None]
+    keys = [architecture.citation or "", *(key for one in records for key in one.citations)]
+    parts = [
+        _front_matter(_licence(files, records)),
+        f"# {architecture.title}\n",
+        f"{_wrapped(_introduction(architecture))}\n",
+        "## Where the weights come from\n",
+        "\n".join(_origin(files)) + "\n",
+        f"`{TENSORS_NAME}` holds them as they were loaded into the network; its sha256 is\n"
+        f"`{sha256}`.\n",
+        "## Licence\n",
+        f"{_wrapped(_about_licence(files, records))}\n",
+        "## What the network is shown, and what becomes of its output\n",
+        f"```json\n{json.dumps(architecture.settings(), indent=2)}\n```\n",
+        *((_wrapped(architecture.unknown) + "\n",) if architecture.unknown else ()),
+        "## Use\n",
+        _use(architecture),
+        "## To cite\n",
+        f"```bibtex\n{citations(filter(None, keys))}```\n",
+    ]
+    return "\n".join(parts)
+
+
+def _model_of(given: Sequence[str]) -> str:
+    for one in given:
+        if one in weights_names():
+            return get_weights(one).model
+    raise UsageError(
+        f"{', '.join(given)}: of which network these weights are, a file does not say",
+        hint="name it with --model NAME; docs/models.md lists the networks",
+    )
+
+
+def _licence(files: Sequence[WeightsFile], records: Sequence[PublishedWeights]) -> str | None:
+    """The licence that all parts have in common; None: not stated, or not the same."""
+    stated = {one.licence for one in records}
+    known = len(records) == len(files) and len(stated) == 1
+    return stated.pop() if known else None
+
+
+def _front_matter(licence: str | None) -> str:
+    tags = ("saliency", "salient-object-detection", "weakly-supervised-semantic-segmentation")
+    return "\n".join(
+        (
+            "---",
+            f"license: {_HUB_LICENCES.get(licence or '', 'unknown')}",
+            "library_name: wsss-assets",
+            "pipeline_tag: image-segmentation",
+            "tags:",
+            *(f"- {tag}" for tag in tags),
+            "---",
+            "",
+        )
+    )
+
+
+def _introduction(architecture: Architecture) -> str:
+    return (
+        f"Weights of the saliency network `{architecture.name}`, converted by wsss-assets "
+        f"{__version__}. {architecture.reference}"
+    )
+
+
+def _origin(files: Sequence[WeightsFile]) -> Iterator[str]:
+    """A list item for each file that the weights were read from."""
+    for file in files:
+        if file.record_id is None:
+            said = [f"`{file.path.name}`, a file of which nothing is recorded"]
+        else:
+            record = get_weights(file.record_id)
+            said = [
+                f"{record.title} (`{record.id}`)",
+                f"from {'; or '.join(map(describe_source, record.sources))}",
+                f"trained on: {describe_training(record)}",
+                f"supervision: {describe_supervision(record.supervision)}",
+                *((record.note.rstrip("."),) if record.note else ()),
+            ]
+        said.append(f"its sha256: `{file.sha256}`")
+        yield textwrap.fill(
+            ". ".join(one[0].upper() + one[1:] for one in said) + ".",
+            100,
+            initial_indent="- ",
+            subsequent_indent="  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+
+def _about_licence(files: Sequence[WeightsFile], records: Sequence[PublishedWeights]) -> str:
+    stated = [f"{one.id}: {one.licence or 'not stated by its authors'}" for one in records]
+    code = [f"{one.id}: {one.code_licence or 'none stated'}" for one in records]
+    unstated = len(records) < len(files) or any(one.licence is None for one in records)
+    sentences = [
+        f"Of the weights: {'; '.join(stated)}." if stated else "Of the weights: not known.",
+        f"Of the repositories that publish them: {'; '.join(code)}." if code else "",
+        "Weights without a stated licence must not be redistributed without asking their authors; "
+        "converting them changes nothing about that."
+        if unstated
+        else "",
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def _use(architecture: Architecture) -> str:
+    return (
+        "```python\n"
+        "from wsss_assets.models import create_model, load_weights\n\n"
+        f'net = load_weights(create_model("{architecture.name}"), "{TENSORS_NAME}")\n'
+        "```\n\n"
+        "```sh\n"
+        f"wsss-assets regenerate --model {architecture.name} --weights {TENSORS_NAME} "
+        "--images photos --out maps\n"
+        "```\n"
+    )
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)

@@ -1,0 +1,130 @@
+"""Photos in a folder by image id, and their sizes from the headers alone."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wsss_assets.errors import DataError, ListFormatError, MissingFileError
+from wsss_assets.parallel import default_workers, ordered_map
+from wsss_assets.storage.image_ids import refuse_twice
+from wsss_assets.storage.images import PHOTO_SUFFIXES, image_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+__all__ = ["Photo", "find_photos", "measured"]
+
+
+@dataclass(frozen=True)
+class Photo:
+    """An image that a map is wanted of.
+
+    Attributes:
+        image_id: its id.
+        path: its file; None where there is none.
+        size: (H, W) from its header; None: not known, or not needed.
+        error: why there can be no map of it; None: nothing is known to be wrong.
+    """
+
+    image_id: str
+    path: Path | None
+    size: tuple[int, int] | None = None
+    error: str | None = None
+
+
+def find_photos(folder: Path, ids: Sequence[str] | None) -> list[Photo]:
+    """The photos of these ids, or all photos of a folder in natural order (`2` before `10`).
+
+    Args:
+        folder: holds `<image id>.jpg`, `.jpeg`, `.png`, `.bmp` or `.webp`.
+        ids: which, in which order; None: all there are. An id without a photo has no path and
+            says so in its `error`.
+
+    Raises:
+        MissingFileError: no such folder, no photo in it, or none of these ids.
+        ListFormatError: an id is there twice, two photos have one name, or a name can be no id.
+    """
+    found = _by_stem(folder)
+    if ids is None:
+        for stem in found:
+            _check_name(stem, folder)
+        ids = sorted(found, key=_natural)
+    seen: dict[str, None] = {}
+    for image_id in ids:
+        refuse_twice(image_id, seen, "the list of images")
+        seen[image_id] = None
+    photos = [_photo(image_id, found.get(image_id, ()), folder) for image_id in seen]
+    if all(photo.path is None for photo in photos):
+        raise MissingFileError(
+            f"{folder} holds no photo of any of the {len(photos):,} images wanted",
+            expected=f"{photos[0].image_id}.jpg and so on" if photos else "at least one image",
+            found=f"{len(found):,} photos, e.g. {next(iter(found.values()))[0].name}",
+        )
+    return photos
+
+
+def measured(photos: Iterable[Photo]) -> list[Photo]:
+    """The same photos with their sizes; one whose header cannot be read says so in `error`."""
+    return list(ordered_map(_measured, photos, default_workers()))
+
+
+def _measured(photo: Photo) -> Photo:
+    if photo.path is None:
+        return photo
+    try:
+        return Photo(photo.image_id, photo.path, image_size(photo.path))
+    except DataError as error:
+        return Photo(photo.image_id, photo.path, error=str(error))
+
+
+def _by_stem(folder: Path) -> dict[str, list[Path]]:
+    if not folder.is_dir():
+        raise MissingFileError(
+            f"no folder {folder}", found="a file" if folder.exists() else "nothing there"
+        )
+    found: dict[str, list[Path]] = {}
+    for name in sorted(os.listdir(folder)):  # noqa: PTH208 (Path is slow here)
+        stem, suffix = os.path.splitext(name)  # noqa: PTH122
+        if suffix.lower() in PHOTO_SUFFIXES and not name.startswith("."):
+            found.setdefault(stem, []).append(folder / name)
+    if not found:
+        raise MissingFileError(
+            f"{folder} holds no photo",
+            expected=", ".join(f"*{suffix}" for suffix in PHOTO_SUFFIXES),
+            hint="name the folder that holds the photos themselves, not one above it",
+        )
+    return found
+
+
+def _photo(image_id: str, paths: Sequence[Path], folder: Path) -> Photo:
+    if len(paths) > 1:
+        raise ListFormatError(
+            f"two photos in {folder} have the name {image_id}",
+            expected="one photo for each map",
+            found=" and ".join(path.name for path in paths),
+            hint="rename one, or move it elsewhere",
+        )
+    if not paths:
+        return Photo(image_id, None, error=f"no photo {image_id} in {folder}")
+    return Photo(image_id, paths[0])
+
+
+def _check_name(stem: str, folder: Path) -> None:
+    if not stem.isprintable():
+        raise ListFormatError(
+            f"a photo in {folder} has a name that a map cannot have",
+            expected="printable characters",
+            found=ascii(stem),
+            hint="rename it",
+        )
+
+
+def _natural(stem: str) -> list[tuple[int, int, str]]:
+    """Numbers by value, everything else by letter."""
+    parts = re.split(r"([0-9]+)", stem)
+    key = [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part]
+    return [*key, (0, -1, stem)]

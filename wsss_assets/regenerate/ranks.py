@@ -1,0 +1,126 @@
+"""One process among several that share a list: what `torchrun` starts.
+
+`torchrun` tells each process its number by RANK, LOCAL_RANK and WORLD_SIZE. Processes talk
+twice: at the start, when the first one has claimed the folder, and at the end, when it gathers
+what the others did. Without `torchrun` there is one process, and nothing is said to anybody.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from wsss_assets.errors import UsageError, WsssAssetsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Ranks"]
+
+Value = TypeVar("Value")
+
+_LONGEST = timedelta(days=30)
+"""How long one may wait for the others; `torchrun` ends all when one dies."""
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Which process this is.
+
+    Attributes:
+        rank: its number.
+        local_rank: its number on this machine.
+        count: how many there are.
+        local_count: how many there are on this machine.
+    """
+
+    rank: int = 0
+    local_rank: int = 0
+    count: int = 1
+    local_count: int = 1
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls) -> Iterator[Ranks]:
+        """This process among those that `torchrun` started; they are connected meanwhile.
+
+        Raises:
+            UsageError: the environment has only a part of what `torchrun` sets.
+        """
+        ranks = cls.from_environment()
+        if ranks.count == 1:
+            yield ranks
+            return
+        from torch import distributed
+
+        distributed.init_process_group("gloo", timeout=_LONGEST)
+        try:
+            yield ranks
+        finally:
+            distributed.destroy_process_group()
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process claims the folder, prints, and writes the record."""
+        return self.rank == 0
+
+    def first(self, action: Callable[[], Value]) -> Value:
+        """Do something in the first process alone; all get its result, or end by its error.
+
+        Args:
+            action: what to do; its result passes between processes.
+        """
+        if self.count == 1:
+            return action()
+        from torch import distributed
+
+        said: list[Any] = [None, None]
+        if self.is_first:
+            try:
+                said[0] = action()
+            except (WsssAssetsError, OSError) as error:
+                said[1] = error
+        distributed.broadcast_object_list(said, src=0)
+        value, failure = said
+        if failure is None:
+            return value  # type: ignore[no-any-return]
+        if self.is_first:
+            raise failure
+        raise SystemExit(getattr(failure, "exit_code", 1))  # the first one says what is wrong
+
+    def gathered(self, value: Value) -> list[Value]:
+        """What each process has to say, by rank, in the first one; the others get nothing."""
+        if self.count == 1:
+            return [value]
+        from torch import distributed
+
+        values: list[Any] | None = [None] * self.count if self.is_first else None
+        distributed.gather_object(value, values, dst=0)
+        return values or []
+
+    @classmethod
+    def from_environment(cls) -> Ranks:
+        """This process among those that `torchrun` started, as the environment has it.
+
+        Raises:
+            UsageError: the environment has only a part of what `torchrun` sets.
+        """
+        if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
+            return cls()
+        try:
+            return cls(
+                rank=int(os.environ["RANK"]),
+                local_rank=int(os.environ["LOCAL_RANK"]),
+                count=int(os.environ["WORLD_SIZE"]),
+                local_count=int(os.environ["LOCAL_WORLD_SIZE"]),
+            )
+        except (KeyError, ValueError) as error:
+            raise UsageError(
+                "the environment names a rank, but not as torchrun does",
+                expected="RANK, LOCAL_RANK, WORLD_SIZE and LOCAL_WORLD_SIZE, all numbers",
+                found=str(error),
+                hint="start it with torchrun, or unset RANK and WORLD_SIZE",
+            ) from error

@@ -1,0 +1,382 @@
+"""Maps of a whole list of photos, by a network and its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from wsss_assets.errors import UsageError
+from wsss_assets.map_sets.feedback import SILENT
+from wsss_assets.models import get_architecture
+from wsss_assets.models.architecture import Normalisation
+from wsss_assets.models.onnx_settings import OnnxSettings
+from wsss_assets.parallel import default_workers, ordered_map
+from wsss_assets.regenerate.decoding import Decoders
+from wsss_assets.regenerate.device import Runner, choose_device
+from wsss_assets.regenerate.job import Job
+from wsss_assets.regenerate.loop import Loop, Task
+from wsss_assets.regenerate.photos import find_photos
+from wsss_assets.regenerate.plan import plan, share
+from wsss_assets.regenerate.ranks import Ranks
+from wsss_assets.regenerate.record import Origin, loaded_weights, write_record
+from wsss_assets.regenerate.stopping import stoppable
+from wsss_assets.regenerate.weights import resolve
+from wsss_assets.regenerate.work import SaliencyWork
+from wsss_assets.regenerate.writing import MapFolder
+from wsss_assets.storage.receipts import Receipts
+from wsss_assets.storage.stamps import claim_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wsss_assets.map_sets.feedback import Feedback
+    from wsss_assets.models.architecture import Architecture
+    from wsss_assets.regenerate.device import Precision
+    from wsss_assets.regenerate.photos import Photo
+    from wsss_assets.regenerate.plan import Batch
+    from wsss_assets.regenerate.stopping import Stop
+    from wsss_assets.regenerate.weights import WeightsFile
+
+__all__ = ["Summary", "regenerate", "run"]
+
+Colours = TypeVar("Colours", Normalisation, OnnxSettings)
+
+_ONNX = "onnx"
+_MOST_HANDS = 16
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did.
+
+    Attributes:
+        written: how many images got their maps.
+        kept: how many had them already, made from just the same.
+        failed: why an image has no map, by image id.
+    """
+
+    written: int
+    kept: int
+    failed: dict[str, str]
+
+
+def regenerate(
+    model: str | Architecture,
+    images: Path | str,
+    out: Path | str,
+    *,
+    weights: Sequence[Path | str] = (),
+    ids: Sequence[str] | None = None,
+    device: str = "auto",
+    precision: Precision = "fp32",
+    batch_size: int | None = None,
+    workers: int | None = None,
+    compiled: bool = False,
+    own_frame: bool = False,
+    mean: tuple[float, float, float] | None = None,
+    std: tuple[float, float, float] | None = None,
+    onnx: OnnxSettings | None = None,
+    origin: Origin | None = None,
+    feedback: Feedback = SILENT,
+) -> Summary:
+    """Make the saliency map of every photo of a list, and a record of how.
+
+    A map is written whole or not at all, and one that was made from the same photo by the same
+    model, weights and settings, and is still what was written, is kept: a run that was stopped,
+    or killed, goes on when it is started again, and its maps are the same bytes. Ctrl-C finishes
+    the batches in hand and then raises KeyboardInterrupt; a second one drops them. The folder
+    is stamped with all that decides the maps; other settings are refused.
+
+    Under `torchrun` each process makes its share, and the first one writes the record when all
+    have done so. The maps are the same for any number of processes and workers.
+
+    Args:
+        model: name or alias of a network, `onnx`, or an architecture of one's own.
+        images: a folder of photos, `<image id>.jpg`, `.jpeg`, `.png`, `.bmp` or `.webp`. Pixels
+            are taken as they are stored, see `storage.images.read_photo`.
+        out: where to; `<image id>.png`, 8 bits of grey.
+        weights: files, or names of published weights; none: those that are published.
+        ids: which images, in which order; None: all photos of the folder.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        precision: `fp32`, `tf32`, `bf16` or `fp16`.
+        batch_size: photos that are run at once; None: what the folder was begun with, or what
+            suits model and device. A batch that does not fit into a GPU's memory is halved.
+        workers: processes that read and prepare photos; 0: none, threads do it; None: chosen.
+        compiled: let torch compile the network first.
+        own_frame: leave maps at the size at which the authors' script writes them, where that
+            is not the photo's.
+        mean: in place of the model's own, in the order of its channels.
+        std: likewise.
+        onnx: for `onnx`, what the file does not say.
+        origin: for the record.
+        feedback: who waits.
+
+    Returns:
+        What was done; under `torchrun`, by all in the first process, and by each in the others.
+        A photo that is missing or unusable is listed, not raised.
+
+    Raises:
+        UnknownNameError: there is no such model.
+        UsageError: an option makes no sense, here or for this model.
+        MissingFileError: a folder is missing or holds no photo, or a file of weights is missing.
+        ListFormatError: two photos have one name.
+        WeightsError: the weights are not those of the model.
+        FolderInUseError: `out` was made with other settings.
+        KeyboardInterrupt: the run was asked to stop and did; what it made is there.
+        OSError: the disk is full, or a process that prepares photos ended.
+    """
+    with Ranks.open() as ranks:
+        say = feedback if ranks.is_first else SILENT
+        if model == _ONNX:
+            settings = _with_colours(onnx or OnnxSettings(), mean, std)
+            architecture, files, loaded = _onnx(weights, settings, ranks, say)
+        else:
+            architecture = get_architecture(model) if isinstance(model, str) else model
+            normalisation = _with_colours(architecture.normalisation, mean, std)
+            architecture = replace(architecture, normalisation=normalisation)
+            files = _resolved(architecture.name, weights, ranks, say)
+            loaded = files
+        work = SaliencyWork(architecture, own_frame)
+        place = choose_device(device, ranks.local_rank)
+        job = Job(
+            work,
+            loaded_weights(files),
+            tuple(file.path for file in loaded),
+            place,
+            precision,
+            compiled,
+            batch_size or work.batch_size(place.type),
+        )
+        return run(
+            job,
+            Path(images),
+            ids,
+            Path(out),
+            keep_batch_size=batch_size is not None,
+            workers=workers,
+            origin=origin or Origin(),
+            ranks=ranks,
+            feedback=say,
+        )
+
+
+def run(
+    job: Job,
+    images: Path,
+    ids: Sequence[str] | None,
+    out: Path,
+    *,
+    keep_batch_size: bool,
+    workers: int | None,
+    origin: Origin,
+    ranks: Ranks,
+    feedback: Feedback,
+) -> Summary:
+    """Make the maps of a job, whatever they are; see `regenerate`.
+
+    Args:
+        job: what decides the maps.
+        images: folder of photos.
+        ids: which; None: all.
+        out: the folder of the maps.
+        keep_batch_size: False: the folder's own batch size is taken where it has one.
+        workers: processes that prepare photos.
+        origin: for the record.
+        ranks: which process this is.
+        feedback: who waits.
+    """
+    with stoppable() as stop:
+        begun = ranks.first(lambda: _begin(job, images, ids, out, keep_batch_size=keep_batch_size))
+        job = replace(job, batch_size=begun.batch_size)
+        receipts = Receipts(out, None if ranks.count == 1 else str(ranks.rank))
+        folder = MapFolder(out, job.work, job.fingerprint(), receipts)
+        batches = share(begun.batches, ranks.rank, ranks.count)
+        tasks = _missing(batches, folder)
+        done = _make(job, tasks, folder, stop, _Hands.of(workers, job, ranks), feedback)
+        missing = sum(len(task.missing) for task in tasks)
+        if done.written + len(done.failed) < missing:
+            feedback.say(f"{done.written:,} maps were written to {out}; the same command goes on")
+            raise KeyboardInterrupt
+        done = replace(done, kept=sum(len(batch.photos) for batch in batches) - missing)
+        everyone = ranks.gathered(done)
+        if ranks.is_first:
+            done = _together(everyone, begun)
+            _conclude(job, folder, begun.photos, done, origin)
+        return Summary(done.written, done.kept, done.failed)
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """What the first process found and planned, for all."""
+
+    batch_size: int
+    photos: list[Photo]
+    batches: list[Batch]
+    lost: list[Photo]
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What a process did, and to what size it halved batches."""
+
+    written: int
+    kept: int
+    failed: dict[str, str]
+    smallest: int | None
+
+
+def _onnx(
+    weights: Sequence[Path | str],
+    settings: OnnxSettings,
+    ranks: Ranks,
+    feedback: Feedback,
+) -> tuple[Architecture, list[WeightsFile], list[WeightsFile]]:
+    """The network of an ONNX file, the file, and what is to be loaded into it: nothing."""
+    from wsss_assets.models.onnx import onnx_architecture
+
+    files = _resolved(_ONNX, weights, ranks, feedback)
+    if len(files) != 1:
+        raise UsageError(
+            "an ONNX network is one file", found=", ".join(file.path.name for file in files)
+        )
+    return onnx_architecture(files[0].path, settings), files, []
+
+
+def _resolved(
+    name: str, weights: Sequence[Path | str], ranks: Ranks, feedback: Feedback
+) -> list[WeightsFile]:
+    """The files of weights: the first process fetches what is not here."""
+    given = [str(one) for one in weights]
+    return ranks.first(lambda: resolve(name, given, feedback))
+
+
+def _with_colours(
+    settings: Colours,
+    mean: tuple[float, float, float] | None,
+    std: tuple[float, float, float] | None,
+) -> Colours:
+    """The same with another mean or standard deviation, where one is given."""
+    return replace(settings, mean=mean or settings.mean, std=std or settings.std)
+
+
+def _begin(
+    job: Job, images: Path, ids: Sequence[str] | None, out: Path, *, keep_batch_size: bool
+) -> _Begun:
+    """Find the photos, plan the batches, and make the folder ready."""
+    photos = find_photos(images, ids)
+    if not keep_batch_size:
+        job = job.as_begun_in(out)
+    batches, lost = plan(photos, job.work, job.batch_size)
+    claim_folder(out, job.settings())
+    Receipts(out).sort()  # those of processes that were killed become one file
+    return _Begun(job.batch_size, photos, batches, lost)
+
+
+def _missing(batches: Sequence[Batch], folder: MapFolder) -> list[Task]:
+    """Batches of which a map is missing, changed or out of date."""
+
+    def task(batch: Batch) -> Task:
+        missing = (photo.image_id for photo in batch.photos if not folder.holds(photo))
+        return Task(batch, frozenset(missing))
+
+    return [task for task in ordered_map(task, batches, default_workers()) if task.missing]
+
+
+@dataclass(frozen=True)
+class _Hands:
+    """How many processes prepare photos, threads write, and batches run at once."""
+
+    workers: int
+    writers: int
+    lanes: int
+
+    @classmethod
+    def of(cls, workers: int | None, job: Job, ranks: Ranks) -> _Hands:
+        """What suits a device and this process's part of the cores.
+
+        On the CPU two processes keep up with any network, and writers mostly wait for it.
+        """
+        cores = max(1, min(_MOST_HANDS, default_workers() // ranks.local_count))
+        if job.device.type == "cpu":
+            return cls(min(2, cores) if workers is None else workers, cores + 1, cores)
+        return cls(max(1, cores - 2) if workers is None else workers, max(2, cores // 2), 1)
+
+
+def _make(
+    job: Job,
+    tasks: Sequence[Task],
+    folder: MapFolder,
+    stop: Stop,
+    hands: _Hands,
+    feedback: Feedback,
+) -> _Done:
+    """Make what is missing, until that is done or a stop is asked for."""
+    if not tasks:
+        return _Done(0, 0, {}, None)
+    written, failed = 0, {}
+    with (
+        Runner.open(
+            job.work,
+            job.files,
+            job.device,
+            job.precision,
+            compiled=job.compiled,
+            lanes=hands.lanes,
+        ) as runner,
+        Decoders(job.work.prepare, hands.workers) as decoders,
+    ):
+        loop = Loop(
+            runner,
+            decoders,
+            folder,
+            stop,
+            ahead=max(2 * job.batch_size, 4 * hands.workers),
+            behind=(hands.lanes + 1) * job.batch_size + hands.writers,
+            writers=hands.writers,
+            say=feedback.say,
+        )
+        outcomes = feedback.items(loop(tasks), sum(len(task.missing) for task in tasks))
+        for outcome in outcomes:
+            if outcome.error is None:
+                written += 1
+            else:
+                failed[outcome.image_id] = outcome.error
+    return _Done(written, 0, failed, loop.smallest)
+
+
+def _together(everyone: Sequence[_Done], begun: _Begun) -> _Done:
+    """What all processes did; failures in the order of the list."""
+    failed = {photo.image_id: photo.error or "" for photo in begun.lost}
+    for one in everyone:
+        failed.update(one.failed)
+    order = [photo.image_id for photo in begun.photos]
+    return _Done(
+        sum(one.written for one in everyone),
+        sum(one.kept for one in everyone),
+        {image_id: failed[image_id] for image_id in order if image_id in failed},
+        min((one.smallest for one in everyone if one.smallest is not None), default=None),
+    )
+
+
+def _conclude(
+    job: Job, folder: MapFolder, photos: Sequence[Photo], done: _Done, origin: Origin
+) -> None:
+    """Make one sorted file of all receipts, and write the record."""
+    receipts = Receipts(folder.path)
+    receipts.sort()
+    stems = [
+        stem
+        for photo in photos
+        if photo.image_id not in done.failed
+        for stem in job.work.stems(photo.image_id)
+    ]
+    write_record(
+        folder.path,
+        job,
+        origin,
+        ids=[photo.image_id for photo in photos],
+        maps={stem: receipts.sha256(stem) for stem in stems},
+        failed=done.failed,
+        smallest_batch=done.smallest,
+    )

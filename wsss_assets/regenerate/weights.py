@@ -1,0 +1,263 @@
+"""Weights for a network: files of one's own, or published ones, fetched once and checked.
+
+`<cache>/weights/<id>/<file name>` is the file, and `<file name>.json` beside it the digest that it
+had when it was first seen, where none is published.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wsss_assets.catalog.catalog import get_weights, list_weights, weights_names
+from wsss_assets.catalog.first_seen import FirstSeen
+from wsss_assets.catalog.records import Archive
+from wsss_assets.catalog.weights import describe_source
+from wsss_assets.errors import ChecksumError, DataError, MissingFileError, UsageError
+from wsss_assets.map_sets.feedback import SILENT
+from wsss_assets.map_sets.store import locked
+from wsss_assets.regenerate.drive import fetch_from_drive
+from wsss_assets.storage.fetch import cache_folder, fetch_archive
+from wsss_assets.storage.files import looks_like_a_page, replaced, sha256_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wsss_assets.catalog.records import PublishedWeights, WeightsSource
+    from wsss_assets.map_sets.feedback import Feedback
+
+__all__ = [
+    "WeightsFile",
+    "copy_weights",
+    "fetch_weights",
+    "first_seen",
+    "kept_at",
+    "obtain_weights",
+    "resolve",
+]
+
+_ANY_NETWORK = "onnx"
+"""The model that runs the network of an ONNX file, whichever it is."""
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A file of weights on this machine.
+
+    Attributes:
+        path: where it is.
+        sha256: its digest.
+        record_id: id of the published weights that it is; None: none that is known.
+    """
+
+    path: Path
+    sha256: str
+    record_id: str | None
+
+
+def resolve(
+    model_name: str, given: Sequence[str] = (), feedback: Feedback = SILENT
+) -> list[WeightsFile]:
+    """The files that a network is to load, in this order.
+
+    Args:
+        model_name: the network, by its name in `list_models`, or `onnx`.
+        given: paths, or ids of published weights, which bring with them what else they need; a
+            path of such a name is written `./name`. None: the published weights of that network.
+        feedback: who waits.
+
+    Raises:
+        UnknownNameError: there is no such network.
+        UsageError: there are no published weights of it, only a person can get them, or those
+            named are of another network.
+        MissingFileError: there is no such file.
+        FetchError: the network failed; `ChecksumError`: it is not the file that it should be.
+        MissingDependencyError: gdown or filelock is needed for that and not installed.
+    """
+    if not given:
+        return obtain_weights(_default(model_name), feedback)
+    files = [file for one in given for file in _given(one, model_name, feedback)]
+    return list(dict.fromkeys(files))
+
+
+def obtain_weights(record: PublishedWeights, feedback: Feedback = SILENT) -> list[WeightsFile]:
+    """Published weights and what they need besides, fetched unless they are here.
+
+    Raises:
+        UsageError: only a person can get them.
+        FetchError: the network failed; `ChecksumError`: it is not the file that it should be.
+    """
+    records = (record, *map(get_weights, record.needs))
+    return [fetch_weights(one, feedback) for one in records]
+
+
+def fetch_weights(record: PublishedWeights, feedback: Feedback = SILENT) -> WeightsFile:
+    """One file of published weights, fetched unless it is here; raises as `obtain_weights`."""
+    here = _here(record)
+    if here is not None:
+        return here
+    with locked(f"weights/{record.id}"):
+        here = _here(record)
+        if here is not None:
+            return here
+        path = kept_at(record)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sha256 = _fetch(record, path, feedback)
+        first_seen(record).remember(path, sha256)
+        return WeightsFile(path, sha256, record.id)
+
+
+def copy_weights(file: WeightsFile, folder: Path) -> Path:
+    """Copy a file into a folder, and return where it is; what is there already stays.
+
+    Raises:
+        DataError: another file of that name is there.
+    """
+    target = folder / file.path.name
+    if not target.exists():
+        with replaced(target) as temporary:
+            shutil.copyfile(file.path, temporary)
+    elif sha256_file(target) != file.sha256:
+        raise DataError(f"{target} is another file", done="nothing was written")
+    return target
+
+
+def kept_at(record: PublishedWeights) -> Path:
+    """Where the file is kept, or would be."""
+    return cache_folder() / "weights" / record.id / record.file_name
+
+
+def first_seen(record: PublishedWeights) -> FirstSeen:
+    """What the digest of published weights must be."""
+    archive = Archive(url=record.sources[0].address, size=record.size, sha256=record.sha256)
+    path = kept_at(record)
+    return FirstSeen(archive, path.with_name(f"{path.name}.json"))
+
+
+def _here(record: PublishedWeights) -> WeightsFile | None:
+    """The file in the cache, fetched or put there by a person; None: none, or a damaged one.
+
+    Raises:
+        ChecksumError: it is another file, and only a person can get the right one.
+        DataError: it is a web page.
+    """
+    path, seen = kept_at(record), first_seen(record)
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        if looks_like_a_page(file.read(512)):
+            raise DataError(f"{path} is a web page", hint=f"remove it; {_by_hand(record)}")
+    sha256, known = sha256_file(path), seen.digest()
+    if known in {None, sha256}:
+        seen.remember(path, sha256)
+        return WeightsFile(path, sha256, record.id)
+    if _fetchable(record) is None:
+        raise ChecksumError(
+            f"{path} is not the file of {record.id} that was seen before",
+            expected=f"sha256 {known}",
+            found=f"sha256 {sha256}",
+            hint=seen.if_replaced,
+        )
+    return None
+
+
+def _fetch(record: PublishedWeights, path: Path, feedback: Feedback) -> str:
+    source = _fetchable(record)
+    if source is None:
+        raise UsageError(
+            f"{record.id} ({record.title}) is not published as a file that can be fetched",
+            done="nothing was fetched",
+            hint=f"{_by_hand(record)}; or {_named(record)}",
+        )
+    feedback.say(f"fetching {source.address}")
+    with feedback.bytes(record.file_name, record.size) as advance:
+        sha256 = first_seen(record).digest()
+        instead = _instead(record, source)
+        try:
+            if source.drive is not None:
+                return fetch_from_drive(
+                    source.drive,
+                    path,
+                    address=source.address,
+                    sha256=sha256,
+                    advance=advance,
+                    instead=instead,
+                )
+            return fetch_archive(
+                source.address,
+                path,
+                sha256=sha256,
+                size=record.size,
+                advance=advance,
+                instead=instead,
+            )
+        except ChecksumError as error:
+            if record.sha256 is None:
+                error.hint = f"{error.hint}; {first_seen(record).if_replaced}"
+            raise
+
+
+def _fetchable(record: PublishedWeights) -> WeightsSource | None:
+    return next((one for one in record.sources if one.page is None), None)
+
+
+def _by_hand(record: PublishedWeights) -> str:
+    places = "; or ".join(map(describe_source, record.sources))
+    return f"get it from {places}; and put it at {kept_at(record)}"
+
+
+def _instead(record: PublishedWeights, tried: WeightsSource) -> str:
+    others = [describe_source(one) for one in record.sources if one is not tried]
+    return "; or ".join([_named(record), *others])
+
+
+def _named(record: PublishedWeights) -> str:
+    """How a copy is named to `regenerate`, with what is needed besides."""
+    options = ["--weights FILE", *(f"--weights {one}" for one in record.needs)]
+    return f"name a copy to 'wsss-assets regenerate' with {' '.join(options)}"
+
+
+def _default(model_name: str) -> PublishedWeights:
+    for record in list_weights(model_name):
+        if record.default:
+            return record
+    raise UsageError(
+        f"there are no published weights of {model_name}", hint="name your own: --weights FILE"
+    )
+
+
+def _given(text: str, model_name: str, feedback: Feedback) -> list[WeightsFile]:
+    if text not in weights_names():
+        return [_own_file(text, model_name)]
+    record = get_weights(text)
+    as_onnx = model_name == _ANY_NETWORK and record.file_name.endswith(".onnx")
+    if record.model != model_name and not as_onnx:
+        known = ", ".join(one.id for one in list_weights(model_name)) or "none of the catalogue"
+        raise UsageError(
+            f"{record.id} are weights of {record.model}, not of {model_name}",
+            expected=f"a file, or for {model_name}: {known}",
+        )
+    return obtain_weights(record, feedback)
+
+
+def _own_file(text: str, model_name: str) -> WeightsFile:
+    path = Path(text).expanduser()
+    if not path.is_file():
+        known = ", ".join(one.id for one in list_weights(model_name))
+        raise MissingFileError(
+            f"no file {path}",
+            found="a folder" if path.is_dir() else None,
+            hint=f"published weights of {model_name} are named {known}" if known else None,
+        )
+    sha256 = sha256_file(path)
+    return WeightsFile(path, sha256, _known_as(sha256))
+
+
+def _known_as(sha256: str) -> str | None:
+    """The id of the published weights of that digest."""
+    for record in list_weights():
+        if first_seen(record).digest() == sha256:
+            return record.id
+    return None

@@ -1,0 +1,147 @@
+"""What the runner is asked to do: make maps of photos, by some network.
+
+The runner knows batches, files and receipts, and nothing of saliency: what is made of a photo is
+said by a `Work`. `SaliencyWork` is that of a saliency network; methods that make several maps of
+a photo, from several scales, are further classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from pathlib import Path
+
+    import torch
+    from torch import nn
+
+    from wsss_assets.models.architecture import Architecture
+    from wsss_assets.storage.images import UInt8
+
+__all__ = ["Arrays", "Prepare", "SaliencyWork", "Work"]
+
+Arrays: TypeAlias = tuple[NDArray[Any], ...]
+Prepare: TypeAlias = "Callable[[UInt8], Arrays]"
+
+_SIZES = ((1, 1), (97, 1013), (1013, 97), (375, 500), (500, 375), (2400, 3200))
+"""A network that is shown all of these at one size is shown every photo at that size."""
+
+
+class Work(Protocol):
+    """What is made of a photo, and how."""
+
+    @property
+    def title(self) -> str:
+        """What makes the maps, in words."""
+
+    @property
+    def prepare(self) -> Prepare:
+        """Photo, uint8 RGB (H, W, 3) → arrays; run in other processes, which have no torch."""
+
+    def settings(self) -> dict[str, Any]:
+        """What decides a map besides the weights, `model` among it; JSON types only."""
+
+    def bucket(self, size: tuple[int, int] | None) -> Hashable | None:
+        """What photos of one batch have in common, such as their prepared size.
+
+        Args:
+            size: (H, W) of the photo; None: not known.
+
+        Returns:
+            The bucket; None where it cannot be told without the size.
+        """
+
+    def batch_size(self, device_type: str) -> int:
+        """How many photos of a bucket are best run at once there."""
+
+    def create(self, weights: Sequence[Path]) -> nn.Module:
+        """The network with these weights, on the CPU, in eval mode."""
+
+    def run(self, net: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        """Batches of what `prepare` gave, on the device → what `finish` takes, float32."""
+
+    def stems(self, image_id: str) -> tuple[str, ...]:
+        """Names without suffix of the maps of an image; known before any is made."""
+
+    def finish(self, values: Arrays, image_id: str, size: tuple[int, int]) -> Mapping[str, UInt8]:
+        """The maps of an image by these names.
+
+        Args:
+            values: what `run` gave of this image.
+            image_id: which image.
+            size: (H, W) of the photo.
+        """
+
+
+@dataclass(frozen=True)
+class SaliencyWork:
+    """One saliency map of each photo, by a network of `wsss_assets.models`.
+
+    Attributes:
+        architecture: the network.
+        own_frame: leave maps at the size at which the authors' script writes them.
+    """
+
+    architecture: Architecture
+    own_frame: bool = False
+
+    @property
+    def title(self) -> str:
+        """See `Work`."""
+        return self.architecture.title
+
+    @property
+    def prepare(self) -> Prepare:
+        """See `Work`."""
+        return _Single(self.architecture.prepare)
+
+    def settings(self) -> dict[str, Any]:
+        """See `Work`."""
+        return {**self.architecture.settings(), "frame": "own" if self.own_frame else "photo"}
+
+    def bucket(self, size: tuple[int, int] | None) -> Hashable | None:
+        """See `Work`: the prepared size."""
+        if size is not None:
+            return self.architecture.prepared_size(*size)
+        sizes = {self.architecture.prepared_size(*one) for one in _SIZES}
+        return sizes.pop() if len(sizes) == 1 else None
+
+    def batch_size(self, device_type: str) -> int:
+        """See `Work`: on the CPU a larger batch is no faster than its photos one by one."""
+        return 1 if device_type == "cpu" else self.architecture.batch
+
+    def create(self, weights: Sequence[Path]) -> nn.Module:
+        """See `Work`."""
+        from wsss_assets.models import load_weights
+
+        net = self.architecture.create()
+        return load_weights(net, *weights) if weights else net
+
+    def run(self, net: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        """See `Work`: float32 (N, h, w)."""
+        (photos,) = inputs
+        return (self.architecture.read_out(net, self.architecture.normalisation(photos)).float(),)
+
+    def stems(self, image_id: str) -> tuple[str, ...]:
+        """See `Work`."""
+        return (image_id,)
+
+    def finish(self, values: Arrays, image_id: str, size: tuple[int, int]) -> Mapping[str, UInt8]:
+        """See `Work`."""
+        (saliency,) = values
+        return {image_id: self.architecture.finish(saliency, size, own_frame=self.own_frame)}
+
+
+@dataclass(frozen=True)
+class _Single:
+    """A preparation that gives one array, as one that gives a tuple of them."""
+
+    prepare: Callable[[UInt8], NDArray[Any]]
+
+    def __call__(self, photo: UInt8) -> Arrays:
+        return (np.ascontiguousarray(self.prepare(photo)),)
