@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
-    from torch import nn
+    from torch import Tensor, nn
 
     from wsss_assets.models.architecture import Architecture
 
@@ -82,7 +82,7 @@ def test_outputs(name: str) -> None:
         assert max(compared) <= LOGITS, (one, compared)
 
 
-def outputs_of(name: str, net: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
+def outputs_of(name: str, net: nn.Module, x: Tensor) -> dict[str, Tensor]:
     with torch.inference_mode():
         logits, sides = net(x, side_outputs=True)
         torch.testing.assert_close(net(x), logits, rtol=0, atol=1e-6)
@@ -93,7 +93,7 @@ def outputs_of(name: str, net: nn.Module, x: torch.Tensor) -> dict[str, torch.Te
 
 
 def difference(
-    outputs: Mapping[str, torch.Tensor], output: str, stride: int, expected: NDArray[np.float32]
+    outputs: Mapping[str, Tensor], output: str, stride: int, expected: NDArray[np.float32]
 ) -> float:
     """The largest difference from a sample."""
     key, _, channels = output.partition("[")

@@ -14,6 +14,7 @@ from tests import toys
 from wsss_assets.catalog.records import MADE_MAPS_NAME
 from wsss_assets.cli import main
 from wsss_assets.errors import DataError, UsageError
+from wsss_assets.models.architecture import Normalisation
 from wsss_assets.storage.maps import ActivationFolder, SaliencyFolder
 from wsss_assets.storage.receipts import RECEIPTS_NAME
 from wsss_assets.storage.stamps import STAMP_NAME
@@ -120,12 +121,12 @@ def made(tmp_path: Path) -> Path:
 
 
 def test_a_set_is_remade(made: Path) -> None:
-    options = {"weights": [made / "toy.pth"], "workers": 0, "device": "cpu"}
+    options: dict[str, Any] = {"weights": [made / "toy.pth"], "workers": 0, "device": "cpu"}
     maps = SaliencyFolder(made / "maps")
     found = verify(maps, toys.toy(), made / "photos", ["a", "b", "c"], **options)
     assert found.share_within(0) == 1
     assert found.is_reproduction(levels=0, share=1)
-    other = toys.toy(normalisation=toys.Normalisation((0, 0, 0), (1, 1, 1)))
+    other = toys.toy(normalisation=Normalisation((0, 0, 0), (1, 1, 1)))
     found = verify(maps, other, made / "photos", ["a", "b", "c"], **options)
     assert not found.is_reproduction(levels=1, share=0.99)
     (made / "photos" / "b.png").write_bytes(b"broken")
