@@ -584,7 +584,7 @@ def test_every_map_set_is_explained() -> None:
         ("voc2012_l2g_sal_drs", "what annotation is behind these maps is not known"),
         ("voc2012_sal_l2g", "PoolNet"),
         ("voc2012_cam", "image-level labels"),
-        ("voc2012_cam", "They can be made again from published weights: checkpoint_cam.pth"),
+        ("voc2012_cam", "They can be made again from published weights: the weights cam_wsss_bed"),
         ("coco_cam", "They cannot be made again from published weights."),
         ("voc2012_eps_vst_duts", "voc2012/saliency/vst_duts"),
         ("voc2012_eps_vst_duts", "a val mIoU of 72.4."),

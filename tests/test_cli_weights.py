@@ -92,6 +92,22 @@ def test_info_says_what_is_not_known() -> None:
         assert said in text
 
 
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("cam_wsss_bed", ["checkpoint_cam.pth in a zip archive", "image-level labels alone"]),
+        ("eps_voc", ["classes 20", "saliency voc2012/saliency/sal_eps", "stated by the authors"]),
+        ("l2g_coco", ["classes 80", "of the code CC BY-NC-SA 4.0", "not permit commercial use"]),
+        ("edam", ["voc2012/activation/edam; that they give the published maps to the byte"]),
+        ("amn_voc", ["ir_label, Google Drive 1N8lQsnqaKPOSVtuI-MCDeQxp-d9wHx5F"]),
+    ],
+)
+def test_info_of_activation_methods(name: str, wanted: list[str]) -> None:
+    text = re.sub(r"\s+", " ", call("info", name).stdout)
+    for said in wanted:
+        assert said in text
+
+
 def test_every_json_field_is_documented() -> None:
     page = (ROOT / "docs" / "commands.md").read_text("utf-8")
     for kind in (PublishedWeights, WeightsSource):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wsss_assets.parallel import default_workers, map_with_progress, ordered_map
+from wsss_assets.parallel import default_workers, map_with_progress, most_at_once, ordered_map
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -172,3 +172,9 @@ def test_progress_wraps_the_results_with_their_number(workers: int | None) -> No
     assert list(results) == ["0", "1", "2", "3", "4"]
     assert seen == [(5, ["0", "1", "2", "3", "4"])]
     assert list(map_with_progress(str, range(5), workers, None)) == ["0", "1", "2", "3", "4"]
+
+
+@pytest.mark.skipif(not hasattr(os, "sysconf"), reason="the size of the memory is not told")
+def test_what_fits_into_memory() -> None:
+    assert most_at_once(1 << 60) == 1
+    assert most_at_once(0) > most_at_once(1 << 20) > most_at_once(1 << 21) > 1

@@ -443,11 +443,11 @@ def test_what_is_prepared_ahead_is_bounded(photos: Photos, monkeypatch: pytest.M
     begun, most = 0, 0
     submit = Decoders.submit
 
-    def counted(self: Decoders, path: Path) -> Any:  # noqa: ANN401
+    def counted(self: Decoders, *photo: Any) -> Any:  # noqa: ANN401
         nonlocal begun, most
         begun += 1
         most = max(most, begun - len(list((photos.root / "out").glob("[!.]*.png"))))
-        return submit(self, path)
+        return submit(self, *photo)
 
     monkeypatch.setattr(Decoders, "submit", counted)
     assert photos.run(batch_size=2).written == COUNT + 100

@@ -178,7 +178,7 @@ def test_what_a_verification_needs(made: Path) -> None:
     assert "leave out --out" in call(made, f"--verify={maps}", "--out=x").stderr
     assert "maps need --model" in call(made, "--out=x").stderr
     assert "maps need --out" in call(made, "--model=toy").stderr
-    result = call(made, "--verify=voc2012/activation/cam")
+    result = call(made, "--verify=voc2012/activation/cam", "--model=toy")
     assert result.exit_code == 2
     assert "expected a set of saliency maps" in result.stderr
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import sys
 import types
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +38,7 @@ from wsss_assets.errors import (
     RecordError,
     UnknownNameError,
     UsageError,
+    WsssAssetsError,
 )
 from wsss_assets.map_sets.cache import list_garbage
 from wsss_assets.regenerate import weights
@@ -81,8 +84,10 @@ def test_every_record(name: str) -> None:
     assert all(get_weights(needed).model == record.model for needed in record.needs)
     for set_id in record.regenerates:
         made = get_map_set(set_id)
-        assert made.kind == "saliency"
+        assert made.kind == ("saliency" if record.classes is None else "activation")
         assert set(made.trained_on or ()) == set(record.trained_on or ())
+        assert made.saliency == record.saliency
+        assert made.supervision == record.supervision or made.kind == "saliency"
     stated = dict(weights_facts(record))
     assert stated["licence"] == record.licence or "not stated" in stated["licence"]
 
@@ -90,15 +95,24 @@ def test_every_record(name: str) -> None:
 @pytest.mark.parametrize("name", weights_names())
 def test_every_record_is_of_a_network_that_there_is(name: str) -> None:
     pytest.importorskip("torch")
-    from wsss_assets.models import list_models
+    from wsss_assets.models import get_method, list_models
 
-    assert get_weights(name).model in list_models()
+    record = get_weights(name)
+    assert record.model in list_models("saliency" if record.classes is None else "activation")
+    if record.classes is not None:
+        assert record.classes in get_method(record.model).classes
 
 
 def test_a_network_has_at_most_one_default() -> None:
-    defaults = [one.model for one in list_weights() if one.default]
+    defaults = [(one.model, one.classes) for one in list_weights() if one.default]
     assert len(defaults) == len(set(defaults))
-    assert set(defaults) == {one.model for one in list_weights()}
+    assert set(defaults) == {(one.model, one.classes) for one in list_weights()}
+
+
+WITHOUT_A_NETWORK = {
+    *(f"voc2012/saliency/{name}" for name in ("sal_oaa", "sal_drs")),
+    "coco2014/activation/drs",  # there is one for 20 classes
+}
 
 
 def test_map_sets_name_weights_and_networks_that_there_are() -> None:
@@ -106,23 +120,33 @@ def test_map_sets_name_weights_and_networks_that_there_are() -> None:
     from wsss_assets.models import list_models
 
     named = set()
-    for one in list_map_sets(kind="saliency"):
+    for one in list_map_sets():
         again = one.regeneration
         assert again is not None
         assert again.model in {None, *list_models()}
-        assert (again.model is None) == (one.maker in {"sal_oaa", "sal_drs"}), one.id
-        if again.weights is None:
+        assert (again.model is None) == (one.id in WITHOUT_A_NETWORK), one.id
+        if again.weights is None or one.id == "voc2012/activation/oaa":
             continue
         record = get_weights(again.weights)
         named.add((record.id, one.id))
         assert record.model == again.model
         assert one.id in record.regenerates
-        assert again.possible is None  # nobody says that these maps come from these weights
+        # Of saliency maps, nobody says that they come from these weights.
+        assert again.possible is (None if one.kind == "saliency" else True)
     told = {(one.id, set_id) for one in list_weights() for set_id in one.regenerates}
     assert told - named == {
-        ("poolnet_joint_resnet50", f"{benchmark}/saliency/poolnet_duts")
-        for benchmark in ("coco2014", "voc2012")
+        ("poolnet_joint_resnet50", "coco2014/saliency/poolnet_duts"),
+        ("poolnet_joint_resnet50", "voc2012/saliency/poolnet_duts"),
+        ("drs_refine", "voc2012/activation/drs"),
     }
+
+
+def test_methods_with_saliency_in_training_name_it() -> None:
+    for name, saliency in (("eps", "sal_eps"), ("l2g", "sal_l2g")):
+        assert get_weights(f"{name}_voc").saliency == f"voc2012/saliency/{saliency}"
+        coco = get_weights(f"{name}_coco")
+        assert coco.saliency is None
+        assert "which ones is not stated" in str(coco.note)
 
 
 def test_map_sets_say_how_they_might_be_made_again() -> None:
@@ -132,6 +156,14 @@ def test_map_sets_say_how_they_might_be_made_again() -> None:
     _, doubts = explain(get_map_set("vst_coco"))
     assert "--model vst --weights FILE' runs the network with weights of one's own" in doubts
     assert "--model" not in explain(get_map_set("sal_oaa"))[1]
+    _, doubts = explain(get_map_set("voc2012_eps_sal_eps"))
+    assert "'wsss-assets regenerate --model eps --weights eps_voc --labels FILE' runs" in doubts
+    _, doubts = explain(get_map_set("voc2012_eps_move"))
+    assert "They cannot be made again from published weights." in doubts
+    assert "--model eps --weights FILE --labels FILE' runs the network with weights of" in doubts
+    _, doubts = explain(get_map_set("voc2012_oaa"))
+    assert "Whether they can be made again is not known" in doubts
+    assert "a by-product of training: no weights give them" in doubts
 
 
 def test_a_source_is_one_place() -> None:
@@ -141,6 +173,8 @@ def test_a_source_is_one_place() -> None:
     for drive in ("../../etc/passwd", "a b", "1" * 19):
         with pytest.raises(ValueError, match="drive"):
             WeightsSource(drive=drive)
+    with pytest.raises(ValueError, match="member"):
+        WeightsSource(url="https://a.org/b.zip", member="../b.pth")
     with pytest.raises(ValueError, match="file_name"):
         VST.model_validate(VST.model_dump() | {"file_name": "../vst.pth"})
 
@@ -359,6 +393,17 @@ def test_a_copy_is_made_once_and_never_over_another_file(
     assert len(served.gets()) == 1
 
 
+def test_weights_are_for_so_many_classes(served: FileServer) -> None:
+    drs = get_weights("drs")
+    served.add(drs.file_name, BODY)
+    assert resolve("drs", classes=20) == [WeightsFile(kept_at(drs), DIGEST, "drs")]
+    assert resolve("drs", ["drs"]) == resolve("drs", ["drs"], classes=20)
+    with pytest.raises(UsageError, match="no published weights of drs for 80 classes"):
+        resolve("drs", classes=80)
+    with pytest.raises(UsageError, match=r"are weights for 20 classes.* expected weights for 80"):
+        resolve("drs", ["drs"], classes=80)
+
+
 # Google Drive
 
 
@@ -457,6 +502,73 @@ def test_another_file_on_drive_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(ChecksumError, match="if its authors have replaced it"):
         resolve("vst")
     assert not kept_at(VST).exists()
+
+
+CAM = get_weights("cam_wsss_bed")
+
+
+def zipped(**contents: bytes) -> bytes:
+    """A zip archive of files of CAM's name, by their folders, and of another."""
+    with io.BytesIO() as file:
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("readme.txt", "hello")
+            for folder, content in contents.items():
+                archive.writestr(f"{folder}/{CAM.file_name}", content)
+        return file.getvalue()
+
+
+def test_a_file_in_an_archive_is_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    drive = Drive(zipped(ckpt=BODY)).use(monkeypatch)
+    (found,) = resolve("cam", classes=20)
+    assert found == WeightsFile(kept_at(CAM), DIGEST, "cam_wsss_bed")
+    assert found.path.read_bytes() == BODY
+    assert resolve("cam", classes=20) == [found]
+    assert drive.asked == [CAM.sources[0].drive]
+    assert sorted(path.name for path in found.path.parent.iterdir()) == [
+        "checkpoint_cam.pth",
+        "checkpoint_cam.pth.json",
+    ]
+
+
+def test_an_archive_that_a_person_got_is_used() -> None:
+    path = kept_at(CAM)
+    path.parent.mkdir(parents=True)
+    path.with_name("checkpoint_cam.pth.zip").write_bytes(zipped(ckpt=BODY))
+    assert resolve("cam", ["cam_wsss_bed"], classes=20) == [
+        WeightsFile(path, DIGEST, "cam_wsss_bed")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (zipped(), "expected one checkpoint_cam.pth in it; found 0 among 1 entries"),
+        (zipped(a=BODY, b=BODY), "found 2 among 3 entries"),
+        (zipped(ckpt=BODY)[:-30], "cannot be read as a zip archive"),
+        (zipped(ckpt=BODY).replace(BODY[:7], b"WEIGHTS", 1), "Bad CRC-32"),
+        (BODY, "cannot be read as a zip archive"),
+        (b"<html>Sign in", "a web page"),
+    ],
+)
+def test_archives_without_the_file_are_refused(
+    content: bytes, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Drive(content).use(monkeypatch)
+    with pytest.raises(WsssAssetsError, match=said) as caught:
+        resolve("cam", classes=20)
+    assert f"{kept_at(CAM)}.zip" in str(caught.value)
+    assert str(CAM.sources[0].drive) in str(caught.value)
+    assert not kept_at(CAM).exists()
+    assert not first_seen(CAM).note.exists()
+
+
+def test_another_file_in_the_archive_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    Drive(zipped(ckpt=BODY)).use(monkeypatch)
+    resolve("cam", classes=20)[0].path.unlink()
+    Drive(zipped(ckpt=OTHER)).use(monkeypatch)
+    with pytest.raises(ChecksumError, match="if its authors have replaced it"):
+        resolve("cam", classes=20)
+    assert not kept_at(CAM).exists()
 
 
 def test_without_gdown_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

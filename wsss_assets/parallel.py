@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
     from concurrent.futures import Future
 
-__all__ = ["Progress", "default_workers", "map_with_progress", "ordered_map"]
+__all__ = ["Progress", "default_workers", "map_with_progress", "most_at_once", "ordered_map"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -25,6 +26,17 @@ def default_workers() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def most_at_once(memory: int) -> int:
+    """How many things of so many bytes fit into the memory of this machine; at least one.
+
+    Args:
+        memory: bytes; 0: as many as one likes.
+    """
+    if memory == 0 or not hasattr(os, "sysconf"):
+        return sys.maxsize
+    return max(1, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // memory)
 
 
 def map_with_progress(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from wsss_assets.catalog.records import (
         Archive,
+        Kind,
         Maker,
         MapSet,
         Publication,
@@ -52,7 +53,7 @@ def explain(map_set: MapSet) -> tuple[str, str]:
     doubts = (
         None if map_set.licence else "No licence is stated for these maps.",
         maker.note,
-        None if again is None else _regeneration(again),
+        None if again is None else _regeneration(again, map_set.kind),
     )
     return _paragraph(story), _paragraph(doubts)
 
@@ -74,7 +75,7 @@ def facts(map_set: MapSet) -> list[tuple[str, str]]:
         "licence": describe_licence(map_set),
         "on the Hub": _place(map_set.published),
         "archive": map_set.archive and _archive(map_set.archive),
-        "made again": again and _regeneration(again),
+        "made again": again and _regeneration(again, map_set.kind),
         "used by": ", ".join(map_set.used_by),
         "to cite": ", ".join(map_set.citations),
         "note": map_set.note,
@@ -130,7 +131,7 @@ def _archive(archive: Archive) -> str:
     return f"{archive.url} ({size}, sha256 {archive.sha256 or 'not published'})"
 
 
-def _regeneration(regeneration: Regeneration) -> str:
+def _regeneration(regeneration: Regeneration, kind: Kind) -> str:
     verdict = {
         True: "They can be made again from published weights",
         False: "They cannot be made again from published weights",
@@ -139,7 +140,7 @@ def _regeneration(regeneration: Regeneration) -> str:
     if regeneration.weights is not None:
         published = _published_weights(regeneration.weights)
         verdict += f"{':' if regeneration.possible else '; published are'} {published}"
-    return " ".join((f"{verdict}.", regeneration.note, *_how(regeneration)))
+    return " ".join((f"{verdict}.", regeneration.note, *_how(regeneration, kind)))
 
 
 def _published_weights(weights: str) -> str:
@@ -149,15 +150,16 @@ def _published_weights(weights: str) -> str:
     return f"the weights {weights} ({get_weights(weights).title})"
 
 
-def _how(regeneration: Regeneration) -> Iterator[str]:
+def _how(regeneration: Regeneration, kind: Kind) -> Iterator[str]:
     """What `regenerate` offers."""
     if regeneration.model is None:
         return
     command = f"wsss-assets regenerate --model {regeneration.model} --weights"
+    labels = " --labels FILE" if kind == "activation" else ""
     if regeneration.weights in weights_names():
-        yield f"'{command} {regeneration.weights}' runs the network with them."
+        yield f"'{command} {regeneration.weights}{labels}' runs the network with them."
     else:
-        yield f"'{command} FILE' runs the network with weights of one's own."
+        yield f"'{command} FILE{labels}' runs the network with weights of one's own."
 
 
 def _what_it_is(map_set: MapSet) -> str:

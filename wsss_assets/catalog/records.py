@@ -236,6 +236,8 @@ class WeightsSource(Record):
         drive: id of a file on Google Drive, or of a folder that holds it.
         page: a page from which only a person can get it.
         access_code: what that page asks for.
+        member: what is there is a zip archive, and this the name, without folders, of the file
+            in it; None: it is the file itself, or the person on the page sees to that.
         note: what to take there, or what is not known of it.
     """
 
@@ -243,6 +245,7 @@ class WeightsSource(Record):
     drive: DriveId | None = None
     page: HttpsUrl | None = None
     access_code: Line | None = None
+    member: FileName | None = None
     note: Line | None = None
 
     @model_validator(mode="after")
@@ -265,6 +268,8 @@ class PublishedWeights(Record):
     Attributes:
         id: its name.
         model: name of the network that loads them.
+        classes: how many classes that network has, without background; None: it makes saliency
+            maps.
         title: what they are, in a few words.
         sources: where they lie, the best place first.
         file_name: what the file is called here.
@@ -275,16 +280,20 @@ class PublishedWeights(Record):
         code_licence: of the repository that publishes them; None: none stated.
         trained_on: keys of the annotated training sets; empty: none; None: not stated.
         supervision: the strongest annotation behind them; None: not known.
+        saliency: id of the saliency maps that the method was trained with; None: with none, or
+            it is not stated with which, as `note` then says.
         citations: keys of BibTeX entries.
         needs: ids of weights that the network needs besides.
-        default: whether they are taken where no others are named; of a network at most one is.
+        default: whether they are taken where no others are named; of a network for so many
+            classes at most one is.
         regenerates: ids of map sets that a network of this kind made, with the same training
-            set; whether with these weights is not stated.
+            set; whether with these weights is for the map set's `regeneration` to say.
         note: what a user must know.
     """
 
     id: Name
     model: Name
+    classes: PositiveInt | None = None
     title: Line
     sources: Annotated[tuple[WeightsSource, ...], Field(min_length=1)]
     file_name: FileName
@@ -295,6 +304,7 @@ class PublishedWeights(Record):
     code_licence: Line | None = None
     trained_on: tuple[Name, ...] | None = None
     supervision: Supervision | None = None
+    saliency: MapSetId | None = None
     citations: tuple[Name, ...]
     needs: tuple[Name, ...] = ()
     default: bool
@@ -633,12 +643,28 @@ class LoadedWeights(Record):
     record: Name | None = None
 
 
+class LabelsUsed(Record):
+    """Which classes images were said to show when their activation maps were made.
+
+    Attributes:
+        source: where that knowledge comes from, in words.
+        sha256: of its lines `id c c …` in their order.
+        images: how many.
+    """
+
+    source: Line
+    sha256: Sha256
+    images: Annotated[int, Field(ge=0)]
+
+
 class MadeMaps(Record):
     """How the maps of a folder were made from weights: `wsss-assets.map-set.json` beside them.
 
     Attributes:
         format: version of this record.
+        kind: `saliency` or `activation`.
         model: name of the network.
+        unknown: what is not known of it, or was chosen here; None: nothing.
         made_by: model, weights and program in a sentence.
         weights: the files that were loaded, in order.
         settings: all else that decides the maps; the folder's stamp.
@@ -649,6 +675,7 @@ class MadeMaps(Record):
         command: the arguments of that run.
         benchmark: of which benchmark the images are; None: of none.
         split: of which split.
+        labels: by which activation maps were made; None: these are none.
         ids_sha256: digest of the image ids in their order, each with a line feed.
         images: how many.
         maps: sha256 of each map's file, by its name without suffix.
@@ -656,7 +683,9 @@ class MadeMaps(Record):
     """
 
     format: Literal[1] = 1
+    kind: Kind = "saliency"
     model: Line
+    unknown: Line | None = None
     made_by: Line
     weights: tuple[LoadedWeights, ...]
     settings: dict[str, Any]
@@ -666,6 +695,7 @@ class MadeMaps(Record):
     command: tuple[str, ...]
     benchmark: Name | None
     split: Name | None
+    labels: LabelsUsed | None = None
     ids_sha256: Sha256
     images: PositiveInt
     maps: dict[str, Sha256]

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wsss_assets.catalog.catalog import get_training_set
+from wsss_assets.catalog.catalog import get_map_set, get_training_set
 from wsss_assets.catalog.prose import describe_supervision
 
 if TYPE_CHECKING:
     from wsss_assets.catalog.records import PublishedWeights, WeightsSource
 
 __all__ = ["describe_source", "describe_training", "weights_facts"]
+
+_DOUBTS = {
+    True: "that they give the published maps to the byte has not been checked",
+    False: "whether these come from them is not stated",
+}
+"""What must be said beside a map set, by whether its record takes these for its weights."""
 
 
 def weights_facts(record: PublishedWeights) -> list[tuple[str, str]]:
@@ -20,6 +26,7 @@ def weights_facts(record: PublishedWeights) -> list[tuple[str, str]]:
         "weights": record.id,
         "what": record.title,
         "network": record.model,
+        "classes": record.classes and str(record.classes),
         "to be had": "; or ".join(map(describe_source, record.sources)),
         "file": f"{record.file_name}, size {size}",
         "sha256": record.sha256 or "not published; recorded when the file is first seen",
@@ -28,6 +35,7 @@ def weights_facts(record: PublishedWeights) -> list[tuple[str, str]]:
         "of the code": record.code_licence or "no licence stated",
         "trained on": describe_training(record),
         "supervision": describe_supervision(record.supervision),
+        "saliency": record.saliency,
         "needs": ", ".join(record.needs),
         "may remake": _remade(record),
         "to cite": ", ".join(record.citations),
@@ -41,6 +49,7 @@ def describe_source(source: WeightsSource) -> str:
     said = [
         "Google Drive" if source.drive is not None else None,
         source.access_code and f"access code {source.access_code}",
+        source.member and f"{source.member} in a zip archive",
         source.note,
     ]
     remarks = "; ".join(one for one in said if one)
@@ -51,11 +60,17 @@ def describe_training(record: PublishedWeights) -> str:
     """The annotated training sets."""
     if record.trained_on is None:
         return "not stated by the authors"
-    named = (f"{get_training_set(key).title} ({key})" for key in record.trained_on)
-    return ", ".join(named) or "no data set with annotations"
+    named = ", ".join(f"{get_training_set(key).title} ({key})" for key in record.trained_on)
+    if record.supervision == "image_labels":
+        return named or "image-level labels alone"
+    return named or "no data set with annotations"
 
 
 def _remade(record: PublishedWeights) -> str:
-    if not record.regenerates:
-        return ""
-    return f"{', '.join(record.regenerates)}; whether these come from them is not stated"
+    """The map sets, with what is not known of that."""
+    remade: dict[str, list[str]] = {}
+    for set_id in record.regenerates:
+        again = get_map_set(set_id).regeneration
+        stated = again is not None and again.possible is True
+        remade.setdefault(_DOUBTS[stated], []).append(set_id)
+    return "; ".join(f"{', '.join(ids)}; {doubt}" for doubt, ids in remade.items())

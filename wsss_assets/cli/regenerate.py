@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wsss_assets.cli.options import FILE, FOLDER, json_option, print_failures, write_json
+from wsss_assets.cli.regenerate_activation import activation_options, kind_of
 from wsss_assets.cli.regenerate_onnx import onnx_options
 from wsss_assets.cli.regenerate_verify import verify_options
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from wsss_assets.cli.regenerate_activation import Asked
+    from wsss_assets.regenerate import Summary
 
 __all__ = ["COMMANDS"]
 
@@ -41,7 +44,7 @@ def _colour(
 
 
 @click.command()
-@click.option("--model", metavar="NAME", help="A network, e.g. u2netp, or onnx.")
+@click.option("--model", metavar="NAME", help="A network, e.g. u2netp or cam, or onnx.")
 @click.option(
     "--weights",
     multiple=True,
@@ -55,7 +58,13 @@ def _colour(
     "--benchmark", metavar="NAME", help="Whose images these are.  [default: voc2012 with --split]"
 )
 @click.option("--split", metavar="NAME", help="Make maps of WSSS-BED's list of this split.")
-@click.option("--labels", type=FILE, help="Make maps of the images of a label list `id c c …`.")
+@click.option(
+    "--labels",
+    type=FILE,
+    metavar="FILE|predicted",
+    help="Make maps of the images of a label list `id c c …`; for activation maps, of the classes "
+    "that it names, or of those that the network itself predicts.",
+)
 @click.option(
     "--ids", type=FILE, help="Make maps of these images, one id per line; - for standard input."
 )
@@ -79,7 +88,7 @@ def _colour(
     metavar="N|auto",
     default="auto",
     show_default=True,
-    help="Photos of one prepared size that are run at once.",
+    help="Photos of one prepared size that are run at once; of activation maps, of one size.",
 )
 @click.option(
     "--workers",
@@ -95,6 +104,7 @@ def _colour(
     is_flag=True,
     help="Leave maps at the size at which the authors' script writes them.",
 )
+@activation_options
 @onnx_options
 @verify_options
 @json_option
@@ -111,14 +121,16 @@ def regenerate(
     labels: Path | None,
     ids: Path | None,
     json_target: Path | None,
+    asked: Asked,
     **options: Any,  # noqa: ANN401 (handed on as they are)
 ) -> None:
-    """Make saliency maps of photos, from the weights of a network.
+    """Make saliency or activation maps of photos, from the weights of a network.
 
-    Writes one grey PNG per photo, and beside them a record of how. Maps that are there already,
-    made from the same photo in the same way, are kept: stopped or killed, the same command goes
-    on. Photos that are missing or unusable are listed at the end, and the exit status is 1.
-    Without a list of images, all photos of the folder are taken. With several GPUs:
+    Writes a grey PNG per photo, or one per class that a photo shows, and beside them a record of
+    how. Maps that are there already, made from the same photo in the same way, are kept: stopped
+    or killed, the same command goes on. Photos that are missing or unusable are listed at the
+    end, and the exit status is 1. Without a list of images, all photos of the folder are taken;
+    activation maps need labels. With several GPUs:
     torchrun --nproc-per-node N -m wsss_assets regenerate …
 
     With --verify no maps are kept: a sample of a published set, or of a folder of maps, is remade
@@ -129,9 +141,12 @@ def regenerate(
       wsss-assets regenerate --model u2netp --images my_photos --out maps
       wsss-assets regenerate --model poolnet --weights final.pth \\
         --images VOCdevkit/VOC2012/JPEGImages --benchmark voc2012 --split train_aug --out maps
+      wsss-assets regenerate --model cam --images VOCdevkit/VOC2012/JPEGImages \\
+        --benchmark voc2012 --split train_aug --out maps/cam
       wsss-assets regenerate --verify voc2012/saliency/vst_duts \\
         --images VOCdevkit/VOC2012/JPEGImages
     """
+    from wsss_assets.benchmarks import get_benchmark
     from wsss_assets.errors import UsageError
     from wsss_assets.map_sets.feedback import Terminal
     from wsss_assets.regenerate import Origin
@@ -143,7 +158,13 @@ def regenerate(
             f"maps need {'--model NAME' if model is None else '--out DIR'}",
             hint="with --verify ID neither is needed",
         )
-    listed = _listed(benchmark, split, labels, ids)
+    kind = kind_of(model)
+    if kind == "saliency":
+        asked.refuse(model, labels)
+        listed = _listed(benchmark, split, labels, ids)
+    else:
+        known = get_benchmark(_known(benchmark, split) or "voc2012")
+        listed, options["activation"] = asked.of(known, split, labels, ids)
     summary = make(
         model,
         images,
@@ -156,16 +177,31 @@ def regenerate(
     )
     if not Ranks.from_environment().is_first:
         return  # the first process speaks for all
-    if json_target is not None:
-        write_json(json_target, {**vars(summary), "out": str(out)})
-    if str(json_target) != "-":
-        click.echo(f"{summary.written:,} maps written to {out}, {summary.kept:,} were there")
-        print_failures(summary.failed, "map")
+    _report(summary, out, json_target, with_classes=kind == "activation")
     if summary.failed:
         ctx.exit(1)
 
 
 COMMANDS = (regenerate,)
+
+
+def _report(summary: Summary, out: Path, json_target: Path | None, *, with_classes: bool) -> None:
+    """Say what was done; of activation maps, also how many images have none to be made."""
+    if json_target is not None:
+        numbers = vars(summary).copy()
+        if not with_classes:
+            del numbers["without_classes"]
+        write_json(json_target, {**numbers, "out": str(out)})
+    if str(json_target) == "-":
+        return
+    if with_classes:
+        click.echo(
+            f"maps of {summary.written:,} images written to {out}, of {summary.kept:,} they were "
+            f"there; {summary.without_classes:,} show no class"
+        )
+    else:
+        click.echo(f"{summary.written:,} maps written to {out}, {summary.kept:,} were there")
+    print_failures(summary.failed, "map")
 
 
 def _known(benchmark: str | None, split: str | None) -> str | None:

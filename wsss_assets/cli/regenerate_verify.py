@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wsss_assets.benchmarks import Benchmark
-    from wsss_assets.regenerate.verify import Comparison, Given, Labelling
+    from wsss_assets.cli.regenerate_activation import Asked
+    from wsss_assets.devkit.image_labels import ImageLabels
+    from wsss_assets.regenerate.given import Given
+    from wsss_assets.regenerate.verify import Comparison, Labelling
 
 __all__ = ["verify_options"]
 
@@ -33,11 +36,12 @@ def verify_options(command: Callable[..., object]) -> Callable[..., object]:
         levels: int,
         share: float,
         activation: str | None,
+        saliency: str | None,
         **others: Any,  # noqa: ANN401 (handed on as they are)
     ) -> object:
         if verify is None:
             return command(**others)
-        _verify(verify, sample, (levels, share / 100), activation, **others)
+        _verify(verify, sample, (levels, share / 100), (activation, saliency), **others)
         return None
 
     for option in reversed(_OPTIONS):
@@ -77,7 +81,12 @@ _OPTIONS = (
     click.option(
         "--activation",
         metavar="DIR|NAME",
-        help="Activation maps, to see what becomes of pseudo-labels as well.",
+        help="Activation maps to go with saliency maps: what becomes of pseudo-labels?",
+    ),
+    click.option(
+        "--saliency",
+        metavar="DIR|NAME",
+        help="Saliency maps to go with activation maps, likewise.",
     ),
 )
 
@@ -86,7 +95,7 @@ def _verify(
     name: str,
     images_at_most: int,
     tolerance: tuple[int, float],
-    activation: str | None,
+    others: tuple[str | None, str | None],
     *,
     model: str | None,
     weights: tuple[str, ...],
@@ -97,19 +106,23 @@ def _verify(
     labels: Path | None,
     ids: Path | None,
     json_target: Path | None,
+    asked: Asked,
     **options: Any,  # noqa: ANN401 (of `wsss_assets.regenerate.regenerate`)
 ) -> None:
     from wsss_assets.benchmarks import get_benchmark
+    from wsss_assets.cli.regenerate_activation import kind_of
     from wsss_assets.errors import UsageError
     from wsss_assets.map_sets.feedback import Terminal
+    from wsss_assets.regenerate.given import open_given
     from wsss_assets.regenerate.ranks import Ranks
-    from wsss_assets.regenerate.verify import open_given, sample, verify
+    from wsss_assets.regenerate.verify import sample, verify
 
     if out is not None:
         raise UsageError("--verify keeps no maps", hint="leave out --out, or --verify")
     if Ranks.from_environment().count > 1:
         raise UsageError("--verify runs in one process", hint="call it without torchrun")
-    given = open_given(name, split, Terminal())
+    kind = None if model is None else kind_of(model)
+    given = open_given(name, split, Terminal(), kind=kind)
     model = model or given.model
     if model is None:
         raise UsageError(f"what made {name} is not recorded", hint="name it with --model NAME")
@@ -117,7 +130,13 @@ def _verify(
         weights = (given.weights,)
     known = get_benchmark(benchmark or given.benchmark or "voc2012")
     wanted = sample(_wanted(given, known, labels, ids), images_at_most)
-    labelling = _labelling(known, given, activation, split, labels)
+    if given.kind == "saliency":
+        asked.refuse(model, labels)
+        labelling = _labelling(known, given, others, split, labels)
+    else:
+        listed = _listed(known, given, model, wanted, split, labels)
+        labelling = _labelling_of_activation(known, given, model, others, split, listed)
+        options["activation"] = asked.recorded(given.options).options(listed, len(known.classes))
     click.echo(f"remaking {len(wanted):,} of {len(given.ids):,} maps with {model}", err=True)
     found = verify(
         given.maps,
@@ -148,25 +167,85 @@ def _wanted(
     return [one for one in listed if one in there]
 
 
+def _listed(
+    benchmark: Benchmark,
+    given: Given,
+    model: str,
+    wanted: Sequence[str],
+    split: str | None,
+    labels: Path | None,
+) -> ImageLabels:
+    """The classes of images: those of a list, or those of which there are maps.
+
+    What MCIS makes of an image depends on all others of the list, and on their order.
+    """
+    from wsss_assets.devkit.image_labels import ImageLabels, resolve_labels
+    from wsss_assets.errors import UsageError
+
+    if labels is not None or split is not None:
+        return resolve_labels(benchmark, split, labels=labels)
+    seen = {image_id: given.classes(image_id) for image_id in wanted}
+    known = {image_id: classes for image_id, classes in seen.items() if classes is not None}
+    if model == "mcis" or len(known) < len(seen):
+        raise UsageError(
+            f"by which label list these maps of {model} were made cannot be seen",
+            hint="name it with --labels FILE or --split NAME",
+        )
+    return ImageLabels(known, "names of the maps")
+
+
 def _labelling(
     benchmark: Benchmark,
     given: Given,
-    activation: str | None,
+    others: tuple[str | None, str | None],
     split: str | None,
     labels: Path | None,
 ) -> Labelling:
-    """How labels are made of the maps, if there are activation maps to make them with."""
+    """How labels are made of saliency maps, if there are activation maps to make them with."""
     from wsss_assets.cli.options import open_maps
     from wsss_assets.devkit.image_labels import resolve_labels
+    from wsss_assets.errors import UsageError
     from wsss_assets.regenerate.verify import Labelling
     from wsss_assets.storage.maps import open_activations
 
+    activation, saliency = others
+    if saliency is not None:
+        raise UsageError("saliency maps are verified with --activation DIR|NAME beside them")
     if activation is None:
         return Labelling(benchmark=benchmark)
     split = split or given.split
     return Labelling(
         open_activations(open_maps(activation, "activation", benchmark, split)),
-        resolve_labels(benchmark, split, labels=labels),
+        classes=resolve_labels(benchmark, split, labels=labels),
+        benchmark=benchmark,
+    )
+
+
+def _labelling_of_activation(
+    benchmark: Benchmark,
+    given: Given,
+    model: str,
+    others: tuple[str | None, str | None],
+    split: str | None,
+    listed: ImageLabels,
+) -> Labelling:
+    """How labels are made of activation maps, if there are saliency maps to make them with."""
+    from wsss_assets.cli.options import open_maps
+    from wsss_assets.errors import UsageError
+    from wsss_assets.labels.recipes import METHODS, get_recipe
+    from wsss_assets.regenerate.verify import Labelling
+    from wsss_assets.storage.maps import open_saliency
+
+    activation, saliency = others
+    if activation is not None:
+        raise UsageError("activation maps are verified with --saliency DIR|NAME beside them")
+    beside = None
+    if saliency is not None:
+        beside = open_saliency(open_maps(saliency, "saliency", benchmark, split or given.split))
+    return Labelling(
+        saliency=beside,
+        classes=listed,
+        recipe=get_recipe(method=model if model in METHODS else None),
         benchmark=benchmark,
     )
 

@@ -24,7 +24,7 @@ __all__ = ["COMMANDS"]
 
 @click.group()
 def weights() -> None:
-    """Look up published weights of saliency networks, fetch and convert them.
+    """Look up published weights of networks, fetch and convert them.
 
     \b
     Example:

@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING, Any
 from wsss_assets.errors import MissingDependencyError
 
 if TYPE_CHECKING:
+    from wsss_assets.regenerate.activation import ActivationOptions, Predicted
     from wsss_assets.regenerate.record import Origin
     from wsss_assets.regenerate.run import Summary, regenerate
 
-__all__ = ["Origin", "Summary", "regenerate"]
+__all__ = ["ActivationOptions", "Origin", "Predicted", "Summary", "regenerate"]
+
+_HOMES = {"ActivationOptions": "activation", "Origin": "record", "Predicted": "activation"}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 (PEP 562: whatever the name stands for)
@@ -30,5 +33,5 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 (PEP 562: whatever the name s
         importlib.import_module("torch")
     except ModuleNotFoundError as error:
         raise MissingDependencyError("torch", "regenerate", "running networks") from error
-    home = "record" if name == "Origin" else "run"
-    return getattr(importlib.import_module(f"wsss_assets.regenerate.{home}"), name)
+    home = importlib.import_module(f"wsss_assets.regenerate.{_HOMES.get(name, 'run')}")
+    return getattr(home, name)

@@ -45,7 +45,7 @@ class Prepared(NamedTuple):
     size: tuple[int, int]
 
 
-def prepared(prepare: Prepare, path: Path) -> Prepared:
+def prepared(prepare: Prepare, path: Path, image_id: str) -> Prepared:
     """Read a photo and prepare it.
 
     Raises:
@@ -53,7 +53,7 @@ def prepared(prepare: Prepare, path: Path) -> Prepared:
     """
     photo = read_photo(path)
     try:
-        return Prepared(prepare(photo), (photo.shape[0], photo.shape[1]))
+        return Prepared(prepare(photo, image_id), (photo.shape[0], photo.shape[1]))
     except DataError:
         raise
     except Exception as error:  # one photo, whatever is wrong with it, must not end the run
@@ -95,18 +95,18 @@ class Decoders:
         for worker in self._workers:
             worker.close()
 
-    def submit(self, path: Path) -> Future[Prepared]:
+    def submit(self, path: Path, image_id: str) -> Future[Prepared]:
         """Begin to prepare a photo; the result is as of `prepared`."""
-        return self._threads.submit(self._one, path)
+        return self._threads.submit(self._one, path, image_id)
 
-    def _one(self, path: Path) -> Prepared:
+    def _one(self, path: Path, image_id: str) -> Prepared:
         if not self._apart:
-            return prepared(self._prepare, path)
+            return prepared(self._prepare, path, image_id)
         worker: _Worker | None = getattr(self._own, "worker", None)
         if worker is None:
             worker = self._own.worker = _Worker(self._prepare)
             self._workers.append(worker)
-        return worker(path)
+        return worker(path, image_id)
 
 
 class _Worker:
@@ -123,9 +123,9 @@ class _Worker:
         self._send(sys.path)
         self._send(prepare)
 
-    def __call__(self, path: Path) -> Prepared:
+    def __call__(self, path: Path, image_id: str) -> Prepared:
         try:
-            self._send(path)
+            self._send((path, image_id))
             assert self._process.stdout is not None  # noqa: S101 (for the type checker)
             reply = pickle.load(self._process.stdout)  # noqa: S301 (from our own process)
         except (EOFError, BrokenPipeError, pickle.UnpicklingError) as error:
@@ -168,7 +168,7 @@ def _ended(status: int) -> ChildProcessError:
 
 
 def serve() -> None:
-    """Prepare photos whose paths come from standard input until it ends."""
+    """Prepare photos whose paths and ids come from standard input until it ends."""
     for number in (signal.SIGINT, signal.SIGTERM):  # SLURM sends them to every process
         signal.signal(number, signal.SIG_IGN)
     requests = sys.stdin.buffer
@@ -177,10 +177,10 @@ def serve() -> None:
     prepare: Prepare = pickle.load(requests)  # noqa: S301 (from the process that started this one)
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
-            path: Path = pickle.load(requests)  # noqa: S301
+            path, image_id = pickle.load(requests)  # noqa: S301
             reply: DataError | tuple[object, ...]
             try:
-                reply = tuple(prepared(prepare, path))
+                reply = tuple(prepared(prepare, path, image_id))
             except DataError as error:
                 reply = error
             pickle.dump(reply, replies, protocol=5)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from wsss_assets.regenerate.work import Arrays, Work
+    from wsss_assets.regenerate.work import Arrays, Values, Work
 
 __all__ = [
     "PRECISIONS",
@@ -87,25 +87,30 @@ class Outputs(Protocol):
 class _FromGpu:
     """What a batch gave, on its way from a GPU."""
 
-    def __init__(self, values: tuple[torch.Tensor, ...]) -> None:
+    def __init__(self, values: Values, device: torch.device) -> None:
         self._copies = [
-            torch.empty(value.shape, dtype=value.dtype, pin_memory=True) for value in values
+            _copied(value) if isinstance(value, torch.Tensor) else [_copied(one) for one in value]
+            for value in values
         ]
-        for copy, value in zip(self._copies, values, strict=True):
-            copy.copy_(value, non_blocking=True)
         self._event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        self._event.record(torch.cuda.current_stream(values[0].device))
+        self._event.record(torch.cuda.current_stream(device))
 
     def of(self, position: int) -> Arrays:
         self._event.synchronize()
         return tuple(copy[position].numpy() for copy in self._copies)
 
 
+def _copied(value: torch.Tensor) -> torch.Tensor:
+    """A copy in pinned memory, which will be whole when the device has come to it."""
+    copy = torch.empty(value.shape, dtype=value.dtype, pin_memory=True)
+    return copy.copy_(value, non_blocking=True)
+
+
 @dataclass(frozen=True)
 class _Here:
     """What a batch gives that is run by a thread, or was."""
 
-    values: Future[tuple[torch.Tensor, ...]]
+    values: Future[Values]
 
     def of(self, position: int) -> Arrays:
         return tuple(value[position].numpy() for value in self.values.result())
@@ -192,10 +197,10 @@ class Runner:
             `torch.OutOfMemoryError` is raised here.
         """
         if self.device.type == "cuda":
-            return _FromGpu(self._run(inputs))
+            return _FromGpu(self._run(inputs), self.device)
         if self.lanes is not None:
             return _Here(self.lanes.submit(self._run, inputs))
-        done: Future[tuple[torch.Tensor, ...]] = Future()
+        done: Future[Values] = Future()
         done.set_result(self._run(inputs))
         return _Here(done)
 
@@ -204,7 +209,7 @@ class Runner:
         return torch.empty(shape, dtype=dtype, pin_memory=self.device.type == "cuda")
 
     @torch.inference_mode()
-    def _run(self, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    def _run(self, inputs: tuple[torch.Tensor, ...]) -> Values:
         there = tuple(self._moved(one) for one in inputs)
         dtype = _HALF.get(self.precision)
         if dtype is None:

@@ -124,10 +124,12 @@ class Loop:
         if photo.path is None or photo.error is not None:
             return _Coming(photo, "", None, photo.error)
         try:
-            made_from = self.folder.version(photo.path)
+            made_from = self.folder.version(photo.image_id, photo.path)
+        except DataError as error:
+            return _Coming(photo, "", None, str(error))
         except OSError as error:
             return _Coming(photo, "", None, f"{photo.path} cannot be read: {error.strerror}")
-        return _Coming(photo, made_from, self.decoders.submit(photo.path))
+        return _Coming(photo, made_from, self.decoders.submit(photo.path, photo.image_id))
 
     def _gathered(self, task: Task, photos: list[_Coming]) -> tuple[list[_Ready], list[Outcome]]:
         ready: list[_Ready] = []

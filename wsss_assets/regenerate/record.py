@@ -72,6 +72,7 @@ def write_record(
     """
     settings = job.settings()
     record = MadeMaps(
+        **job.work.said(),
         model=settings["work"]["model"],
         made_by=_sentence(job.work.title, job.weights),
         weights=job.weights,

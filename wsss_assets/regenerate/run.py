@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from wsss_assets.errors import UsageError
 from wsss_assets.map_sets.feedback import SILENT
-from wsss_assets.models import get_architecture
+from wsss_assets.models import find_model
+from wsss_assets.models.activation import ActivationMethod
 from wsss_assets.models.architecture import Normalisation
 from wsss_assets.models.onnx_settings import OnnxSettings
-from wsss_assets.parallel import default_workers, ordered_map
+from wsss_assets.parallel import default_workers, most_at_once, ordered_map
+from wsss_assets.regenerate.activation import activation_maps, check_options
 from wsss_assets.regenerate.decoding import Decoders
 from wsss_assets.regenerate.device import Runner, choose_device
 from wsss_assets.regenerate.job import Job
@@ -30,13 +33,17 @@ from wsss_assets.storage.stamps import claim_folder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import torch
+
     from wsss_assets.map_sets.feedback import Feedback
     from wsss_assets.models.architecture import Architecture
+    from wsss_assets.regenerate.activation import ActivationOptions
     from wsss_assets.regenerate.device import Precision
     from wsss_assets.regenerate.photos import Photo
     from wsss_assets.regenerate.plan import Batch
     from wsss_assets.regenerate.stopping import Stop
     from wsss_assets.regenerate.weights import WeightsFile
+    from wsss_assets.regenerate.work import Work
 
 __all__ = ["Summary", "regenerate", "run"]
 
@@ -54,15 +61,17 @@ class Summary:
         written: how many images got their maps.
         kept: how many had them already, made from just the same.
         failed: why an image has no map, by image id.
+        without_classes: how many images show no class, so that there is no map to make of them.
     """
 
     written: int
     kept: int
     failed: dict[str, str]
+    without_classes: int = 0
 
 
 def regenerate(
-    model: str | Architecture,
+    model: str | Architecture | ActivationMethod,
     images: Path | str,
     out: Path | str,
     *,
@@ -77,10 +86,11 @@ def regenerate(
     mean: tuple[float, float, float] | None = None,
     std: tuple[float, float, float] | None = None,
     onnx: OnnxSettings | None = None,
+    activation: ActivationOptions | None = None,
     origin: Origin | None = None,
     feedback: Feedback = SILENT,
 ) -> Summary:
-    """Make the saliency map of every photo of a list, and a record of how.
+    """Make the saliency map or activation maps of every photo of a list, and a record of how.
 
     A map is written whole or not at all, and one that was made from the same photo by the same
     model, weights and settings, and is still what was written, is kept: a run that was stopped,
@@ -92,12 +102,14 @@ def regenerate(
     have done so. The maps are the same for any number of processes and workers.
 
     Args:
-        model: name or alias of a network, `onnx`, or an architecture of one's own.
+        model: name or alias of a network, `onnx`, or an architecture or method of one's own.
         images: a folder of photos, `<image id>.jpg`, `.jpeg`, `.png`, `.bmp` or `.webp`. Pixels
             are taken as they are stored, see `storage.images.read_photo`.
-        out: where to; `<image id>.png`, 8 bits of grey.
+        out: where to; `<image id>.png`, or `<image id>_<class>.png` with 0-based classes, 8 bits
+            of grey.
         weights: files, or names of published weights; none: those that are published.
-        ids: which images, in which order; None: all photos of the folder.
+        ids: which images, in which order; None: all photos of the folder, or all images of the
+            labels that are given.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         precision: `fp32`, `tf32`, `bf16` or `fp16`.
         batch_size: photos that are run at once; None: what the folder was begun with, or what
@@ -109,6 +121,7 @@ def regenerate(
         mean: in place of the model's own, in the order of its channels.
         std: likewise.
         onnx: for `onnx`, what the file does not say.
+        activation: for activation methods, which need labels at least.
         origin: for the record.
         feedback: who waits.
 
@@ -128,36 +141,80 @@ def regenerate(
     """
     with Ranks.open() as ranks:
         say = feedback if ranks.is_first else SILENT
-        if model == _ONNX:
+        making = _Making(
+            Path(images),
+            choose_device(device, ranks.local_rank),
+            precision,
+            compiled,
+            batch_size,
+            workers,
+            origin or Origin(),
+            ranks,
+            say,
+        )
+        found = find_model(model) if isinstance(model, str) and model != _ONNX else model
+        if isinstance(found, ActivationMethod):
+            options = check_options(found, activation, compiled=compiled, own_frame=own_frame)
+            classes = options.num_classes
+            colours = _with_colours(found.normalisation[classes], mean, std)
+            found = replace(found, normalisation={**found.normalisation, classes: colours})
+            files = _resolved(found.name, weights, ranks, say, classes)
+            make = partial(making, files, files)
+            return activation_maps(found, options, making.images, ids, Path(out), make, ranks, say)
+        if activation is not None:
+            raise UsageError("labels and options of activation methods make no saliency map")
+        if isinstance(found, str):
             settings = _with_colours(onnx or OnnxSettings(), mean, std)
             architecture, files, loaded = _onnx(weights, settings, ranks, say)
         else:
-            architecture = get_architecture(model) if isinstance(model, str) else model
-            normalisation = _with_colours(architecture.normalisation, mean, std)
-            architecture = replace(architecture, normalisation=normalisation)
-            files = _resolved(architecture.name, weights, ranks, say)
-            loaded = files
-        work = SaliencyWork(architecture, own_frame)
-        place = choose_device(device, ranks.local_rank)
+            normalisation = _with_colours(found.normalisation, mean, std)
+            architecture = replace(found, normalisation=normalisation)
+            files = loaded = _resolved(architecture.name, weights, ranks, say)
+        return making(files, loaded, SaliencyWork(architecture, own_frame), ids, Path(out))
+
+
+@dataclass(frozen=True)
+class _Making:
+    """All that decides a run besides what is made, of which images, by which weights."""
+
+    images: Path
+    device: torch.device
+    precision: Precision
+    compiled: bool
+    batch_size: int | None
+    workers: int | None
+    origin: Origin
+    ranks: Ranks
+    feedback: Feedback
+
+    def __call__(
+        self,
+        files: Sequence[WeightsFile],
+        loaded: Sequence[WeightsFile],
+        work: Work,
+        ids: Sequence[str] | None,
+        out: Path,
+    ) -> Summary:
+        """Make it; `files` are recorded, and `loaded` those that the network loads."""
         job = Job(
             work,
             loaded_weights(files),
             tuple(file.path for file in loaded),
-            place,
-            precision,
-            compiled,
-            batch_size or work.batch_size(place.type),
+            self.device,
+            self.precision,
+            self.compiled,
+            self.batch_size or work.batch_size(self.device.type),
         )
         return run(
             job,
-            Path(images),
+            self.images,
             ids,
-            Path(out),
-            keep_batch_size=batch_size is not None,
-            workers=workers,
-            origin=origin or Origin(),
-            ranks=ranks,
-            feedback=say,
+            out,
+            keep_batch_size=self.batch_size is not None,
+            workers=self.workers,
+            origin=self.origin,
+            ranks=self.ranks,
+            feedback=self.feedback,
         )
 
 
@@ -203,7 +260,7 @@ def run(
         if ranks.is_first:
             done = _together(everyone, begun)
             _conclude(job, folder, begun.photos, done, origin)
-        return Summary(done.written, done.kept, done.failed)
+        return Summary(done.written, done.kept, done.failed, begun.without_classes)
 
 
 @dataclass(frozen=True)
@@ -214,6 +271,7 @@ class _Begun:
     photos: list[Photo]
     batches: list[Batch]
     lost: list[Photo]
+    without_classes: int
 
 
 @dataclass(frozen=True)
@@ -244,11 +302,15 @@ def _onnx(
 
 
 def _resolved(
-    name: str, weights: Sequence[Path | str], ranks: Ranks, feedback: Feedback
+    name: str,
+    weights: Sequence[Path | str],
+    ranks: Ranks,
+    feedback: Feedback,
+    classes: int | None = None,
 ) -> list[WeightsFile]:
     """The files of weights: the first process fetches what is not here."""
     given = [str(one) for one in weights]
-    return ranks.first(lambda: resolve(name, given, feedback))
+    return ranks.first(lambda: resolve(name, given, feedback, classes=classes))
 
 
 def _with_colours(
@@ -267,10 +329,11 @@ def _begin(
     photos = find_photos(images, ids)
     if not keep_batch_size:
         job = job.as_begun_in(out)
-    batches, lost = plan(photos, job.work, job.batch_size)
+    wanted = [photo for photo in photos if job.work.stems(photo.image_id)]
+    batches, lost = plan(wanted, job.work, job.batch_size)
     claim_folder(out, job.settings())
     Receipts(out).sort()  # those of processes that were killed become one file
-    return _Begun(job.batch_size, photos, batches, lost)
+    return _Begun(job.batch_size, photos, batches, lost, len(photos) - len(wanted))
 
 
 def _missing(batches: Sequence[Batch], folder: MapFolder) -> list[Task]:
@@ -295,11 +358,13 @@ class _Hands:
     def of(cls, workers: int | None, job: Job, ranks: Ranks) -> _Hands:
         """What suits a device and this process's part of the cores.
 
-        On the CPU two processes keep up with any network, and writers mostly wait for it.
+        On the CPU two processes keep up with any network, and writers mostly wait for it; no more
+        batches are run at once than fit into the memory of the machine.
         """
         cores = max(1, min(_MOST_HANDS, default_workers() // ranks.local_count))
         if job.device.type == "cpu":
-            return cls(min(2, cores) if workers is None else workers, cores + 1, cores)
+            lanes = min(cores, most_at_once(job.work.memory) // ranks.local_count)
+            return cls(min(2, cores) if workers is None else workers, cores + 1, max(1, lanes))
         return cls(max(1, cores - 2) if workers is None else workers, max(2, cores // 2), 1)
 
 
@@ -362,8 +427,12 @@ def _together(everyone: Sequence[_Done], begun: _Begun) -> _Done:
 def _conclude(
     job: Job, folder: MapFolder, photos: Sequence[Photo], done: _Done, origin: Origin
 ) -> None:
-    """Make one sorted file of all receipts, and write the record."""
+    """Make one sorted file of all receipts, remove outdated maps, and write the record."""
     receipts = Receipts(folder.path)
+    ids = {photo.image_id for photo in photos}
+    for stem in job.work.outdated(receipts.outputs(), ids):
+        folder.remove(stem)
+        receipts.forget(stem)
     receipts.sort()
     stems = [
         stem

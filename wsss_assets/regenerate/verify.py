@@ -5,128 +5,60 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from wsss_assets.benchmarks import get_benchmark
-from wsss_assets.catalog.names import is_place, weights_names
-from wsss_assets.catalog.records import MADE_MAPS_NAME, MadeMaps, parse_record
 from wsss_assets.errors import DataError, SizeMismatchError, UsageError
 from wsss_assets.evaluation.confusion import confusion_matrix, empty_confusion
 from wsss_assets.evaluation.scores import score
 from wsss_assets.labels.make import make_label
 from wsss_assets.labels.recipes import get_recipe
-from wsss_assets.map_sets.choose import choose_by_id
 from wsss_assets.map_sets.feedback import SILENT
-from wsss_assets.map_sets.obtain import obtain
-from wsss_assets.map_sets.repository import chosen_repository
 from wsss_assets.parallel import default_workers, ordered_map
 from wsss_assets.regenerate.run import regenerate
-from wsss_assets.storage.maps import SaliencyFolder
-from wsss_assets.storage.shard_maps import ShardSaliency
+from wsss_assets.storage.maps import ActivationFolder, SaliencyFolder
+from wsss_assets.storage.shard_maps import ShardActivations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from wsss_assets.benchmarks import Benchmark
     from wsss_assets.evaluation.confusion import Int64
     from wsss_assets.labels.recipes import Recipe
     from wsss_assets.map_sets.feedback import Feedback
+    from wsss_assets.models.activation import ActivationMethod
     from wsss_assets.models.architecture import Architecture
     from wsss_assets.storage.images import UInt8
     from wsss_assets.storage.maps import ActivationSource, SaliencySource
 
-__all__ = ["Comparison", "Given", "Labelling", "compare", "open_given", "sample", "verify"]
+__all__ = ["Comparison", "Labelling", "compare", "sample", "verify"]
 
 _SHOWN = (0, 1, 2, 5, 10, 50)
 """Differences, in grey levels, of which a report gives the share of pixels within."""
 
 
 @dataclass(frozen=True)
-class Given:
-    """Maps that may or may not be what their weights make.
-
-    Attributes:
-        maps: the maps.
-        ids: the images that have one, in order.
-        model: the network that is recorded to have made them; None: none is.
-        weights: name of the published weights that are recorded with it; None: none are.
-        benchmark: whose images these are; None: not recorded.
-        split: which of them.
-    """
-
-    maps: SaliencySource
-    ids: tuple[str, ...]
-    model: str | None = None
-    weights: str | None = None
-    benchmark: str | None = None
-    split: str | None = None
-
-
-def open_given(name: str, split: str | None = None, feedback: Feedback = SILENT) -> Given:
-    """A published set of saliency maps by its id, fetched if need be, or a folder of maps.
-
-    Args:
-        name: id or upstream name of a map set, or a path.
-        split: which split of a map set; None: the one that maps are usually made for.
-        feedback: who waits.
-
-    Raises:
-        UnknownNameError: there is no such map set.
-        UsageError: it is one of activation maps.
-        MissingFileError: there is no such folder, or no map in it.
-        WsssAssetsError: what obtaining a map set raises.
-    """
-    if Path(name).is_dir() or is_place(name):
-        return _open_folder(Path(name))
-    record = choose_by_id(name, chosen_repository(None, None))
-    if record.kind != "saliency":
-        raise UsageError(f"{record.id} holds activation maps", expected="a set of saliency maps")
-    held = obtain(record, split, feedback=feedback)
-    maps = ShardSaliency(held.paths, record.id)
-    ids = tuple(one for one in maps.ids() if maps.version(one))
-    model = weights = None
-    if record.regeneration is not None:
-        model, weights = record.regeneration.model, record.regeneration.weights
-    published = weights if weights in weights_names() else None
-    return Given(maps, ids, model, published, record.benchmark, held.holding.split)
-
-
-def _open_folder(folder: Path) -> Given:
-    maps = SaliencyFolder(folder)
-    made = folder / MADE_MAPS_NAME
-    if not made.is_file():
-        return Given(maps, tuple(maps.files))
-    record = parse_record(MadeMaps, made.read_bytes(), str(made))
-    published = [one.record for one in record.weights if one.record is not None]
-    return Given(
-        maps,
-        tuple(maps.files),
-        record.model,
-        published[0] if len(published) == len(record.weights) else None,  # it brings the others
-        record.benchmark,
-        record.split,
-    )
-
-
-@dataclass(frozen=True)
 class Labelling:
-    """How pseudo-labels are made of saliency maps, to see what a difference does to them.
+    """How pseudo-labels are made of maps, to see what a difference does to them.
 
     Attributes:
-        activation: the activation maps to go with them; None: none are at hand, and it is only
-            counted which pixels become salient or cease to be.
+        activation: the activation maps to go with saliency maps; None: none are at hand, and it
+            is only counted which pixels become salient or cease to be.
         classes: 0-based classes by image id.
         recipe: the rule.
         benchmark: whose classes they are.
+        saliency: the saliency maps to go with activation maps; None: none are at hand.
     """
 
     activation: ActivationSource | None = None
     classes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     recipe: Recipe = field(default_factory=get_recipe)
     benchmark: Benchmark = field(default_factory=lambda: get_benchmark("voc2012"))
+    saliency: SaliencySource | None = None
 
 
 @dataclass(frozen=True)
@@ -136,19 +68,22 @@ class Comparison:
     Attributes:
         images: how many were compared.
         differences: pixels by how many grey levels they differ, int64 (256,).
-        salience_changed: pixels that are salient in one alone, by the recipe's threshold.
-        labels_changed: pixels whose pseudo-label differs; None without activation maps.
+        salience_changed: pixels that are salient in one alone, by the recipe's threshold; None
+            of activation maps.
+        labels_changed: pixels whose pseudo-label differs; None where none can be made.
         labels_miou: mIoU of the new pseudo-labels, the others being the truth (a new 255 is a
-            miss, an old one is left out); None without activation maps.
+            miss, an old one is left out); None where none can be made.
         failed: why an image was not compared, by image id.
+        image_pixels: how many the images have, of which there may be several maps.
     """
 
     images: int
     differences: Int64
-    salience_changed: int
+    salience_changed: int | None
     labels_changed: int | None
     labels_miou: float | None
     failed: dict[str, str]
+    image_pixels: int
 
     @property
     def pixels(self) -> int:
@@ -182,10 +117,8 @@ class Comparison:
             "mean_difference": self.mean,
             "largest_difference": self.largest,
             "pixels_by_difference": counts[: self.largest + 1],
-            "salience_changed": self.salience_changed / self.pixels,
-            "labels_changed": None
-            if self.labels_changed is None
-            else self.labels_changed / self.pixels,
+            "salience_changed": self._share(self.salience_changed),
+            "labels_changed": self._share(self.labels_changed),
             "labels_miou": self.labels_miou,
             "failed": self.failed,
         }
@@ -197,15 +130,21 @@ class Comparison:
             f"{self.images:,} images, {self.pixels:,} pixels: mean difference {self.mean:.3f} "
             f"grey levels, largest {self.largest}",
             f"pixels by difference: {within}",
-            f"salient in one alone: {self.salience_changed / self.pixels:.3%} of the pixels",
         ]
+        if self.salience_changed is not None:
+            salient = self._share(self.salience_changed)
+            lines.append(f"salient in one alone: {salient:.3%} of the pixels")
         if self.labels_changed is not None:
             agreement = "–" if self.labels_miou is None else f"{self.labels_miou:.4f}"
             lines.append(
-                f"pseudo-labels: {self.labels_changed / self.pixels:.3%} of the pixels change, "
+                f"pseudo-labels: {self._share(self.labels_changed):.3%} of the pixels change, "
                 f"mIoU between the two {agreement}"
             )
         return "\n".join(lines)
+
+    def _share(self, pixels: int | None) -> float | None:
+        """Of the pixels of the images."""
+        return None if pixels is None else pixels / self.image_pixels
 
 
 def sample(ids: Sequence[str], images: int) -> list[str]:
@@ -215,8 +154,8 @@ def sample(ids: Sequence[str], images: int) -> list[str]:
 
 
 def verify(
-    maps: SaliencySource,
-    model: str | Architecture,
+    maps: SaliencySource | ActivationSource,
+    model: str | Architecture | ActivationMethod,
     images: Path | str,
     ids: Sequence[str],
     *,
@@ -228,7 +167,7 @@ def verify(
 
     Args:
         maps: what they should be.
-        model: name or alias of a network, or an architecture.
+        model: name or alias of a network, an architecture or a method.
         images: a folder of photos.
         ids: which images.
         labelling: what the maps are for; None: the recipe `wsss-bed`, without activation maps.
@@ -248,28 +187,33 @@ def verify(
             image_id, reason = next(iter(summary.failed.items()))
             raise DataError(f"no map could be remade; {image_id}: {reason}")
         made = [one for one in ids if one not in summary.failed]
-        found = compare(maps, SaliencyFolder(out), made, labelling or Labelling())
+        remade = ActivationFolder(out) if options.get("activation") else SaliencyFolder(out)
+        found = compare(maps, remade, made, labelling or Labelling())
     return Comparison(**{**vars(found), "failed": {**summary.failed, **found.failed}})
 
 
 def compare(
-    expected: SaliencySource, found: SaliencySource, ids: Sequence[str], labelling: Labelling
+    expected: SaliencySource | ActivationSource,
+    found: SaliencySource | ActivationSource,
+    ids: Sequence[str],
+    labelling: Labelling,
 ) -> Comparison:
-    """Compare two sets of saliency maps.
+    """Compare two sets of maps of one kind.
 
     Args:
         expected: what the maps should be.
-        found: what they are.
+        found: what they are; a folder or shards of saliency maps, or of activation maps.
         ids: which images.
-        labelling: what the maps are for.
+        labelling: what the maps are for; of activation maps, it must have the classes.
 
     Raises:
         UsageError: not one image could be compared.
     """
+    pair = _pair_of(expected, found, labelling)
 
     def one(image_id: str) -> _Pair | str:
         try:
-            return _pair(image_id, expected.read(image_id), found.read(image_id), labelling)
+            return pair(image_id)
         except DataError as error:
             return str(error)
 
@@ -279,19 +223,20 @@ def compare(
     if not counted:
         raise DataError("no image could be compared", found=next(iter(failed.values()), "none"))
     differences: Int64 = sum((pair.differences for pair in counted), np.zeros(256, np.int64))
-    labels_changed, labels_miou = None, None
-    if labelling.activation is not None:
-        names = labelling.benchmark.label_names
-        confusion = sum((pair.confusion for pair in counted), empty_confusion(len(names) - 1))
-        labels_changed = sum(pair.labels_changed for pair in counted)
-        labels_miou = score(confusion, names, ignored="miss", images=len(counted)).miou
+    names = labelling.benchmark.label_names
+    confusion = sum((pair.confusion for pair in counted), empty_confusion(len(names) - 1))
+    labels = _total(pair.labels_changed for pair in counted)
+    miou = None
+    if labels is not None:
+        miou = score(confusion, names, ignored="miss", images=len(counted)).miou
     return Comparison(
         len(counted),
         differences,
-        sum(pair.salience_changed for pair in counted),
-        labels_changed,
-        labels_miou,
+        _total(pair.salience_changed for pair in counted),
+        labels,
+        miou,
         failed,
+        sum(pair.pixels for pair in counted),
     )
 
 
@@ -299,32 +244,83 @@ def compare(
 class _Pair:
     """The same as `Comparison`, of one image; of labels there may be none."""
 
+    pixels: int
     differences: Int64
-    salience_changed: int
+    salience_changed: int | None
     confusion: Int64
-    labels_changed: int
+    labels_changed: int | None
 
 
-def _pair(image_id: str, expected: UInt8, found: UInt8, labelling: Labelling) -> _Pair:
-    if expected.shape != found.shape:
-        raise SizeMismatchError(
-            f"the maps of {image_id} differ in size",
-            expected="×".join(map(str, expected.shape[::-1])),
-            found="×".join(map(str, found.shape[::-1])),
-        )
-    apart = np.maximum(expected, found) - np.minimum(expected, found)
+def _total(counts: Iterable[int | None]) -> int | None:
+    """The sum of counts of which all are known, or none is."""
+    known = [one for one in counts if one is not None]
+    return sum(known) if known else None
+
+
+def _pair_of(
+    expected: SaliencySource | ActivationSource,
+    found: SaliencySource | ActivationSource,
+    labelling: Labelling,
+) -> Callable[[str], _Pair]:
+    """What compares an image's maps, of one kind or of the other."""
+    if isinstance(expected, ActivationFolder | ShardActivations):
+        of_activation = cast("ActivationSource", found)
+        return partial(_activation_pair, expected, of_activation, labelling)
+    saliency = cast("tuple[SaliencySource, SaliencySource]", (expected, found))
+    return partial(_saliency_pair, *saliency, labelling)
+
+
+def _saliency_pair(
+    expected: SaliencySource, found: SaliencySource, labelling: Labelling, image_id: str
+) -> _Pair:
+    old, new = expected.read(image_id), found.read(image_id)
+    differences = _differences(f"the maps of {image_id}", old, new)
     levels = np.arange(256, dtype=np.float32) / np.float32(255)
     salient = levels > np.float32(labelling.recipe.saliency_threshold)
-    classes = len(labelling.benchmark.label_names) - 1
-    confusion, labels_changed = empty_confusion(classes), 0
+    labels = None
     if labelling.activation is not None:
         maps = labelling.activation.read(image_id, labelling.classes[image_id])
-        old, new = (make_label(one, maps, labelling.recipe) for one in (expected, found))
-        confusion = confusion_matrix(new, old, classes)
-        labels_changed = int(np.count_nonzero(old != new))
-    return _Pair(
-        np.bincount(apart.ravel(), minlength=256),
-        int(np.count_nonzero(salient[expected] != salient[found])),
-        confusion,
-        labels_changed,
-    )
+        labels = [make_label(one, maps, labelling.recipe) for one in (old, new)]
+    changed = int(np.count_nonzero(salient[old] != salient[new]))
+    return _Pair(old.size, differences, changed, *_labels_apart(labels, labelling))
+
+
+def _activation_pair(
+    expected: ActivationSource, found: ActivationSource, labelling: Labelling, image_id: str
+) -> _Pair:
+    classes = labelling.classes[image_id]
+    if not classes:
+        raise DataError(f"{image_id} shows no class by the labels", found="maps of it")
+    old, new = expected.read(image_id, classes), found.read(image_id, classes)
+    differences = np.zeros(256, np.int64)
+    for index in classes:
+        differences += _differences(
+            f"the maps of class {index} of {image_id}", old[index], new[index]
+        )
+    labels = None
+    if labelling.saliency is not None:
+        saliency = labelling.saliency.read(image_id)
+        labels = [make_label(saliency, maps, labelling.recipe) for maps in (old, new)]
+    pixels = next(iter(old.values())).size
+    return _Pair(pixels, differences, None, *_labels_apart(labels, labelling))
+
+
+def _differences(what: str, old: UInt8, new: UInt8) -> Int64:
+    """Pixels by how many grey levels two maps differ, int64 (256,)."""
+    if old.shape != new.shape:
+        raise SizeMismatchError(
+            f"{what} differ in size",
+            expected="×".join(map(str, old.shape[::-1])),
+            found="×".join(map(str, new.shape[::-1])),
+        )
+    apart = np.maximum(old, new) - np.minimum(old, new)
+    return np.bincount(apart.ravel(), minlength=256)
+
+
+def _labels_apart(labels: Sequence[UInt8] | None, labelling: Labelling) -> tuple[Int64, int | None]:
+    """The confusion of an old and a new pseudo-label, and how many pixels differ."""
+    classes = len(labelling.benchmark.label_names) - 1
+    if labels is None:
+        return empty_confusion(classes), None
+    old, new = labels
+    return confusion_matrix(new, old, classes), int(np.count_nonzero(old != new))

@@ -1,7 +1,8 @@
 """Weights for a network: files of one's own, or published ones, fetched once and checked.
 
 `<cache>/weights/<id>/<file name>` is the file, and `<file name>.json` beside it the digest that it
-had when it was first seen, where none is published.
+had when it was first seen, where none is published. Where its authors put it into a zip archive,
+that is `<file name>.zip` until the file is taken out of it.
 """
 
 from __future__ import annotations
@@ -15,10 +16,17 @@ from wsss_assets.catalog.catalog import get_weights, list_weights, weights_names
 from wsss_assets.catalog.first_seen import FirstSeen
 from wsss_assets.catalog.records import Archive
 from wsss_assets.catalog.weights import describe_source
-from wsss_assets.errors import ChecksumError, DataError, MissingFileError, UsageError
+from wsss_assets.errors import (
+    ArchiveError,
+    ChecksumError,
+    DataError,
+    MissingFileError,
+    UsageError,
+)
 from wsss_assets.map_sets.feedback import SILENT
 from wsss_assets.map_sets.store import locked
 from wsss_assets.regenerate.drive import fetch_from_drive
+from wsss_assets.regenerate.unpacking import take_member
 from wsss_assets.storage.fetch import cache_folder, fetch_archive
 from wsss_assets.storage.files import looks_like_a_page, replaced, sha256_file
 
@@ -58,7 +66,11 @@ class WeightsFile:
 
 
 def resolve(
-    model_name: str, given: Sequence[str] = (), feedback: Feedback = SILENT
+    model_name: str,
+    given: Sequence[str] = (),
+    feedback: Feedback = SILENT,
+    *,
+    classes: int | None = None,
 ) -> list[WeightsFile]:
     """The files that a network is to load, in this order.
 
@@ -67,18 +79,20 @@ def resolve(
         given: paths, or ids of published weights, which bring with them what else they need; a
             path of such a name is written `./name`. None: the published weights of that network.
         feedback: who waits.
+        classes: how many classes the network of an activation method has, without background.
 
     Raises:
         UnknownNameError: there is no such network.
         UsageError: there are no published weights of it, only a person can get them, or those
-            named are of another network.
+            named are of another network or for other classes.
         MissingFileError: there is no such file.
         FetchError: the network failed; `ChecksumError`: it is not the file that it should be.
+        ArchiveError: it is not in the archive that it should be in.
         MissingDependencyError: gdown or filelock is needed for that and not installed.
     """
     if not given:
-        return obtain_weights(_default(model_name), feedback)
-    files = [file for one in given for file in _given(one, model_name, feedback)]
+        return obtain_weights(_default(model_name, classes), feedback)
+    files = [file for one in given for file in _given(one, model_name, classes, feedback)]
     return list(dict.fromkeys(files))
 
 
@@ -171,32 +185,73 @@ def _fetch(record: PublishedWeights, path: Path, feedback: Feedback) -> str:
             done="nothing was fetched",
             hint=f"{_by_hand(record)}; or {_named(record)}",
         )
-    feedback.say(f"fetching {source.address}")
-    with feedback.bytes(record.file_name, record.size) as advance:
-        sha256 = first_seen(record).digest()
-        instead = _instead(record, source)
-        try:
-            if source.drive is not None:
-                return fetch_from_drive(
-                    source.drive,
-                    path,
-                    address=source.address,
-                    sha256=sha256,
-                    advance=advance,
-                    instead=instead,
-                )
-            return fetch_archive(
-                source.address,
+    sha256 = first_seen(record).digest()
+    instead = _instead(record, source)
+    try:
+        if source.member is None:
+            return _download(
+                source,
                 path,
                 sha256=sha256,
                 size=record.size,
+                instead=instead,
+                feedback=feedback,
+            )
+        return _unpack(
+            source, source.member, path, sha256=sha256, instead=instead, feedback=feedback
+        )
+    except ChecksumError as error:
+        if record.sha256 is None:
+            error.hint = f"{error.hint}; {first_seen(record).if_replaced}"
+        raise
+
+
+def _download(
+    source: WeightsSource,
+    path: Path,
+    *,
+    sha256: str | None,
+    size: int | None,
+    instead: str,
+    feedback: Feedback,
+) -> str:
+    """What lies at an address, to `path`; its hex sha256."""
+    feedback.say(f"fetching {source.address}")
+    with feedback.bytes(path.name, size) as advance:
+        if source.drive is not None:
+            return fetch_from_drive(
+                source.drive,
+                path,
+                address=source.address,
+                sha256=sha256,
                 advance=advance,
                 instead=instead,
             )
-        except ChecksumError as error:
-            if record.sha256 is None:
-                error.hint = f"{error.hint}; {first_seen(record).if_replaced}"
-            raise
+        return fetch_archive(
+            source.address, path, sha256=sha256, size=size, advance=advance, instead=instead
+        )
+
+
+def _unpack(
+    source: WeightsSource,
+    member: str,
+    path: Path,
+    *,
+    sha256: str | None,
+    instead: str,
+    feedback: Feedback,
+) -> str:
+    """The same where an archive lies there; one that a person put beside `path` is taken."""
+    archive = path.with_name(f"{path.name}.zip")
+    if not archive.is_file():
+        _download(source, archive, sha256=None, size=None, instead=instead, feedback=feedback)
+    try:
+        found = take_member(archive, member, path, sha256)
+    except (ArchiveError, ChecksumError) as error:
+        error.hint = f"remove {archive}, and {source.address} is fetched again; or {instead}"
+        raise
+    archive.unlink()
+    return found
 
 
 def _fetchable(record: PublishedWeights) -> WeightsSource | None:
@@ -219,16 +274,19 @@ def _named(record: PublishedWeights) -> str:
     return f"name a copy to 'wsss-assets regenerate' with {' '.join(options)}"
 
 
-def _default(model_name: str) -> PublishedWeights:
+def _default(model_name: str, classes: int | None) -> PublishedWeights:
     for record in list_weights(model_name):
-        if record.default:
+        if record.default and record.classes == classes:
             return record
+    network = model_name if classes is None else f"{model_name} for {classes} classes"
     raise UsageError(
-        f"there are no published weights of {model_name}", hint="name your own: --weights FILE"
+        f"there are no published weights of {network}", hint="name your own: --weights FILE"
     )
 
 
-def _given(text: str, model_name: str, feedback: Feedback) -> list[WeightsFile]:
+def _given(
+    text: str, model_name: str, classes: int | None, feedback: Feedback
+) -> list[WeightsFile]:
     if text not in weights_names():
         return [_own_file(text, model_name)]
     record = get_weights(text)
@@ -238,6 +296,11 @@ def _given(text: str, model_name: str, feedback: Feedback) -> list[WeightsFile]:
         raise UsageError(
             f"{record.id} are weights of {record.model}, not of {model_name}",
             expected=f"a file, or for {model_name}: {known}",
+        )
+    if classes not in {None, record.classes}:
+        raise UsageError(
+            f"{record.id} ({record.title}) are weights for {record.classes} classes",
+            expected=f"weights for {classes}",
         )
     return obtain_weights(record, feedback)
 

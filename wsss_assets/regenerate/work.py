@@ -1,8 +1,8 @@
 """What the runner is asked to do: make maps of photos, by some network.
 
 The runner knows batches, files and receipts, and nothing of saliency: what is made of a photo is
-said by a `Work`. `SaliencyWork` is that of a saliency network; methods that make several maps of
-a photo, from several scales, are further classes.
+said by a `Work`. `SaliencyWork` is that of a saliency network; `activation_work` has those that
+make several maps of a photo.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from wsss_assets.storage.pngs import encode_map
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import torch
@@ -23,10 +25,11 @@ if TYPE_CHECKING:
     from wsss_assets.models.architecture import Architecture
     from wsss_assets.storage.images import UInt8
 
-__all__ = ["Arrays", "Prepare", "SaliencyWork", "Work"]
+__all__ = ["Arrays", "Prepare", "SaliencyWork", "Values", "Work"]
 
 Arrays: TypeAlias = tuple[NDArray[Any], ...]
-Prepare: TypeAlias = "Callable[[UInt8], Arrays]"
+Prepare: TypeAlias = "Callable[[UInt8, str], Arrays]"
+Values: TypeAlias = "tuple[torch.Tensor | Sequence[torch.Tensor], ...]"
 
 _SIZES = ((1, 1), (97, 1013), (1013, 97), (375, 500), (500, 375), (2400, 3200))
 """A network that is shown all of these at one size is shown every photo at that size."""
@@ -41,10 +44,28 @@ class Work(Protocol):
 
     @property
     def prepare(self) -> Prepare:
-        """Photo, uint8 RGB (H, W, 3) → arrays; run in other processes, which have no torch."""
+        """Photo, uint8 RGB (H, W, 3), and image id → arrays.
+
+        Photos of a bucket give arrays of the same shapes. It is run in other processes, which have
+        no torch.
+        """
+
+    @property
+    def suffix(self) -> str:
+        """Of the files of maps."""
 
     def settings(self) -> dict[str, Any]:
         """What decides a map besides the weights, `model` among it; JSON types only."""
+
+    def said(self) -> dict[str, Any]:
+        """What the record of the maps says besides: fields of `MadeMaps`."""
+
+    def version(self, image_id: str) -> str:
+        """A text that changes with whatever an image's maps are made from besides its photo.
+
+        Raises:
+            DataError: there can be no map of it, for something is missing.
+        """
 
     def bucket(self, size: tuple[int, int] | None) -> Hashable | None:
         """What photos of one batch have in common, such as their prepared size.
@@ -59,17 +80,31 @@ class Work(Protocol):
     def batch_size(self, device_type: str) -> int:
         """How many photos of a bucket are best run at once there."""
 
+    @property
+    def memory(self) -> int:
+        """Bytes that running a batch on the CPU takes, roughly; 0: not enough to count.
+
+        So many batches are run at once as fit into the memory of the machine.
+        """
+
     def create(self, weights: Sequence[Path]) -> nn.Module:
         """The network with these weights, on the CPU, in eval mode."""
 
-    def run(self, net: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        """Batches of what `prepare` gave, on the device → what `finish` takes, float32."""
+    def run(self, net: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Values:
+        """Batches of what `prepare` gave, on the device → what `finish` takes, float32.
+
+        Of each value there is one per image: a row of a tensor, or an item of a sequence where
+        images differ in shape. Photos that cannot be read are zeros, in all arrays.
+        """
 
     def stems(self, image_id: str) -> tuple[str, ...]:
-        """Names without suffix of the maps of an image; known before any is made."""
+        """Names without suffix of the maps of an image, if any; known before one is made."""
 
-    def finish(self, values: Arrays, image_id: str, size: tuple[int, int]) -> Mapping[str, UInt8]:
-        """The maps of an image by these names.
+    def outdated(self, stems: Iterable[str], ids: Collection[str]) -> list[str]:
+        """Those of some maps, by name, that were once made of these images, and are not now."""
+
+    def finish(self, values: Arrays, image_id: str, size: tuple[int, int]) -> Mapping[str, bytes]:
+        """The files of an image by these names.
 
         Args:
             values: what `run` gave of this image.
@@ -100,9 +135,22 @@ class SaliencyWork:
         """See `Work`."""
         return _Single(self.architecture.prepare)
 
+    @property
+    def suffix(self) -> str:
+        """See `Work`."""
+        return ".png"
+
     def settings(self) -> dict[str, Any]:
         """See `Work`."""
         return {**self.architecture.settings(), "frame": "own" if self.own_frame else "photo"}
+
+    def said(self) -> dict[str, Any]:
+        """See `Work`."""
+        return {"unknown": self.architecture.unknown}
+
+    def version(self, image_id: str) -> str:  # noqa: ARG002
+        """See `Work`: photos are all there is."""
+        return ""
 
     def bucket(self, size: tuple[int, int] | None) -> Hashable | None:
         """See `Work`: the prepared size."""
@@ -115,6 +163,11 @@ class SaliencyWork:
         """See `Work`: on the CPU a larger batch is no faster than its photos one by one."""
         return 1 if device_type == "cpu" else self.architecture.batch
 
+    @property
+    def memory(self) -> int:
+        """See `Work`."""
+        return 0
+
     def create(self, weights: Sequence[Path]) -> nn.Module:
         """See `Work`."""
         from wsss_assets.models import load_weights
@@ -122,7 +175,7 @@ class SaliencyWork:
         net = self.architecture.create()
         return load_weights(net, *weights) if weights else net
 
-    def run(self, net: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    def run(self, net: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Values:
         """See `Work`: float32 (N, h, w)."""
         (photos,) = inputs
         return (self.architecture.read_out(net, self.architecture.normalisation(photos)).float(),)
@@ -131,10 +184,15 @@ class SaliencyWork:
         """See `Work`."""
         return (image_id,)
 
-    def finish(self, values: Arrays, image_id: str, size: tuple[int, int]) -> Mapping[str, UInt8]:
+    def outdated(self, stems: Iterable[str], ids: Collection[str]) -> list[str]:  # noqa: ARG002
+        """See `Work`: there always is one map of each image."""
+        return []
+
+    def finish(self, values: Arrays, image_id: str, size: tuple[int, int]) -> Mapping[str, bytes]:
         """See `Work`."""
         (saliency,) = values
-        return {image_id: self.architecture.finish(saliency, size, own_frame=self.own_frame)}
+        pixels = self.architecture.finish(saliency, size, own_frame=self.own_frame)
+        return {image_id: encode_map(pixels)}
 
 
 @dataclass(frozen=True)
@@ -143,5 +201,5 @@ class _Single:
 
     prepare: Callable[[UInt8], NDArray[Any]]
 
-    def __call__(self, photo: UInt8) -> Arrays:
+    def __call__(self, photo: UInt8, _image_id: str) -> Arrays:
         return (np.ascontiguousarray(self.prepare(photo)),)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from wsss_assets.errors import DataError
 from wsss_assets.storage.files import write_atomically
-from wsss_assets.storage.pngs import encode_map
 from wsss_assets.storage.receipts import files_version
 
 if TYPE_CHECKING:
@@ -50,17 +49,23 @@ class MapFolder:
         if photo.path is None:
             return False
         try:
-            made_from = self._made_from(photo.path)
-        except OSError:
-            return False  # decoding will say what is wrong with it
+            made_from = self.version(photo.image_id, photo.path)
+        except (DataError, OSError):
+            return False  # the loop will say what is wrong with it
         return all(
             self.receipts.vouches_for(stem, made_from, self._file(stem))
             for stem in self.work.stems(photo.image_id)
         )
 
-    def version(self, path: Path) -> str:
-        """What receipts call this photo; taken before it is read."""
-        return self._made_from(path)
+    def version(self, image_id: str, path: Path) -> str:
+        """What receipts call this photo and what goes with it; taken before it is read.
+
+        Raises:
+            DataError: what goes with it is missing.
+            OSError: the photo cannot be looked at.
+        """
+        text = f"{self.fingerprint}\n{files_version([path])}{self.work.version(image_id)}"
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
     def write(self, photo: Photo, values: Arrays, size: tuple[int, int], made_from: str) -> Outcome:
         """Make the maps of a photo and write them; the receipt comes last.
@@ -75,11 +80,14 @@ class MapFolder:
             maps = self.work.finish(values, photo.image_id, size)
         except DataError as error:
             return self.failed(photo, str(error))
-        for stem, pixels in maps.items():
-            data = encode_map(pixels)
+        for stem, data in maps.items():
             write_atomically(self._file(stem), data)
             self.receipts.add(stem, made_from, hashlib.sha256(data).hexdigest())
         return Outcome(photo.image_id)
+
+    def remove(self, stem: str) -> None:
+        """Remove a map."""
+        self._file(stem).unlink(missing_ok=True)
 
     def failed(self, photo: Photo, reason: str) -> Outcome:
         """The outcome of a photo of which no map can be made."""
@@ -88,8 +96,4 @@ class MapFolder:
         return Outcome(photo.image_id, f"{reason}{kept}")
 
     def _file(self, stem: str) -> Path:
-        return self.path / f"{stem}.png"
-
-    def _made_from(self, path: Path) -> str:
-        text = f"{self.fingerprint}\n{files_version([path])}"
-        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+        return self.path / f"{stem}{self.work.suffix}"

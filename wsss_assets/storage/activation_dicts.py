@@ -12,11 +12,15 @@ Two shapes are read:
   of the image known, the two can be told apart.
 
 Scores are floats in 0..1 and become bytes by `rint(255 x)`.
+
+The first shape is what is written here.
 """
 
 from __future__ import annotations
 
 import ast
+import io
+import pickle
 import struct
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -26,12 +30,12 @@ from wsss_assets.errors import DataError, ImageFormatError, MissingFileError
 from wsss_assets.storage.data_pickles import PickledArray, load_data
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from wsss_assets.storage.images import UInt8
 
-__all__ = ["read_activation_dict"]
+__all__ = ["encode_activation_dict", "read_activation_dict"]
 
 TOLERANCE = 1e-3
 """How far a score may lie outside 0..1: float noise of a normalisation."""
@@ -64,6 +68,26 @@ def read_activation_dict(path: Path, classes: Sequence[int]) -> dict[int, UInt8]
             found=f"classes {', '.join(map(str, sorted(maps))) or 'none'}",
         )
     return {index: _bytes(path, maps[index]) for index in classes}
+
+
+def encode_activation_dict(maps: Mapping[int, np.ndarray[Any, Any]]) -> bytes:
+    """Maps of an image as the bytes of an `.npy` file, `{class: float32 (H, W)}`.
+
+    The same maps give the same bytes. NumPy's functions are named as NumPy 1 names them, which
+    every version reads: the code that such files are for is older than NumPy 2.
+
+    Args:
+        maps: scores (H, W) in 0..1 by 0-based class.
+    """
+    content = np.empty((), object)
+    content[()] = {
+        int(index): np.ascontiguousarray(values, np.float32) for index, values in maps.items()
+    }
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(content))
+    data = pickle.dumps(content, protocol=3)  # names are lines of text in it
+    file.write(data.replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n"))
+    return file.getvalue()
 
 
 def _maps_by_class(

@@ -83,6 +83,14 @@ class Receipts:
             self._start = ""
             self._receipts[output_id] = receipt
 
+    def outputs(self) -> tuple[str, ...]:
+        """The ids of all outputs that there is a receipt of."""
+        return tuple(self._receipts)
+
+    def forget(self, output_id: str) -> None:
+        """Drop a receipt; `sort` then leaves it out of the file."""
+        self._receipts.pop(output_id, None)
+
     def sort(self) -> None:
         """Write them anew in the order of the ids, so that threads and parts change no byte."""
         if not self._receipts:

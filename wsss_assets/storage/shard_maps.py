@@ -131,6 +131,10 @@ class ShardActivations(_Shards):
         row = self._row(image_id)
         return {index: self._map(image_id, index, row) for index in classes}
 
+    def classes(self, image_id: str) -> tuple[int, ...]:
+        """The 0-based classes of which there is a map of an image, ascending."""
+        return tuple(sorted(key for key in self._row(image_id).maps if key is not None))
+
     def version(self, image_id: str, classes: Sequence[int]) -> str:
         """Digests of the maps as they are stored; empty where there is none."""
         return _version(self._row(image_id), classes) if image_id in self._places else ""

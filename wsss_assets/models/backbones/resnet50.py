@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import nn
 
-__all__ = ["Resnet50", "StrideOn"]
+__all__ = ["DEEPEST", "Resnet50", "StrideOn"]
 
 StrideOn: TypeAlias = Literal["1x1", "3x3"]
 """The convolution of a block that carries its stride: the first (Caffe), or the 3×3 (torch)."""
@@ -18,6 +18,9 @@ StrideOn: TypeAlias = Literal["1x1", "3x3"]
 _DEPTHS = (3, 4, 6, 3)
 _WIDTHS = (64, 128, 256, 512)
 _EXPANSION = 4
+
+DEEPEST = _WIDTHS[-1] * _EXPANSION
+"""Channels of the last stage."""
 
 
 class Resnet50(nn.Module):

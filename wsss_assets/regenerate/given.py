@@ -1,0 +1,165 @@
+"""Maps that are to be verified: a published set, or a folder, and what is recorded of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wsss_assets.catalog.names import is_place, weights_names
+from wsss_assets.catalog.records import MADE_MAPS_NAME, MadeMaps, parse_record
+from wsss_assets.errors import UsageError
+from wsss_assets.map_sets.choose import choose_by_id
+from wsss_assets.map_sets.feedback import SILENT
+from wsss_assets.map_sets.obtain import obtain
+from wsss_assets.map_sets.repository import chosen_repository
+from wsss_assets.regenerate.amn_work import FALLBACKS
+from wsss_assets.storage.maps import ActivationFolder, SaliencyFolder
+from wsss_assets.storage.shard_maps import ShardActivations, ShardSaliency
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from wsss_assets.catalog.records import Kind
+    from wsss_assets.devkit.image_labels import Classes
+    from wsss_assets.map_sets.feedback import Feedback
+    from wsss_assets.storage.maps import ActivationSource, SaliencySource
+
+__all__ = ["Given", "open_given"]
+
+
+def _unseen(_image_id: str) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Given:
+    """Maps that may or may not be what their weights make.
+
+    Attributes:
+        maps: the maps; of `kind`.
+        ids: the images that have one, in order.
+        model: the network that is recorded to have made them; None: none is.
+        weights: name of the published weights that are recorded with it; None: none are.
+        benchmark: whose images these are; None: not recorded.
+        split: which of them.
+        kind: what maps they are.
+        classes: image id → the classes of which it has a map; None where that cannot be seen.
+        options: of activation maps, those of the method that are recorded, by the names that
+            `ActivationOptions` has for them.
+    """
+
+    maps: SaliencySource | ActivationSource
+    ids: tuple[str, ...]
+    model: str | None = None
+    weights: str | None = None
+    benchmark: str | None = None
+    split: str | None = None
+    kind: Kind = "saliency"
+    classes: Callable[[str], Classes | None] = _unseen
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def open_given(
+    name: str, split: str | None = None, feedback: Feedback = SILENT, *, kind: Kind | None = None
+) -> Given:
+    """A published map set by its id, fetched if need be, or a folder of maps.
+
+    Args:
+        name: id or upstream name of a map set, or a path.
+        split: which split of a map set; None: the one that maps are usually made for.
+        feedback: who waits.
+        kind: which maps they must be; None: either, and saliency maps in a folder that does not
+            say.
+
+    Raises:
+        UnknownNameError: there is no such map set.
+        UsageError: it is one of other maps.
+        MissingFileError: there is no such folder, or no map in it.
+        WsssAssetsError: what obtaining a map set raises.
+    """
+    if Path(name).is_dir() or is_place(name):
+        return _open_folder(Path(name), kind)
+    record = choose_by_id(name, chosen_repository(None, None))
+    _refuse_others(record.id, record.kind, kind)
+    held = obtain(record, split, feedback=feedback)
+    maps: ShardSaliency | ShardActivations
+    classes: Callable[[str], Classes | None] = _unseen
+    if record.kind == "saliency":
+        maps = saliency = ShardSaliency(held.paths, record.id)
+        ids = tuple(one for one in saliency.ids() if saliency.version(one))
+    else:
+        maps = activations = ShardActivations(held.paths, record.id)
+        classes = activations.classes
+        ids = tuple(one for one in activations.ids() if classes(one))
+    model = weights = None
+    if record.regeneration is not None:
+        model, weights = record.regeneration.model, record.regeneration.weights
+    published = weights if weights in weights_names() else None
+    return Given(
+        maps,
+        ids,
+        model,
+        published,
+        record.benchmark,
+        held.holding.split,
+        record.kind,
+        classes,
+    )
+
+
+def _refuse_others(name: str, found: Kind, kind: Kind | None) -> None:
+    if kind not in (None, found):
+        raise UsageError(f"{name} holds {found} maps", expected=f"a set of {kind} maps")
+
+
+def _open_folder(folder: Path, kind: Kind | None) -> Given:
+    made = folder / MADE_MAPS_NAME
+    record = None
+    if made.is_file():
+        record = parse_record(MadeMaps, made.read_bytes(), str(made))
+        _refuse_others(str(folder), record.kind, kind)
+        kind = record.kind
+    kind = kind or "saliency"
+    maps: SaliencyFolder | ActivationFolder
+    classes: Callable[[str], Classes | None] = _unseen
+    if kind == "saliency":
+        maps = SaliencyFolder(folder)
+        ids = tuple(maps.files)
+    else:
+        maps = ActivationFolder(folder)
+        seen = _classes_in(maps.files)
+        ids, classes = tuple(seen), seen.get
+    if record is None:
+        return Given(maps, ids, kind=kind, classes=classes)
+    settings = record.settings["work"]
+    fallback = FALLBACKS.get(record.model)
+    published = [one.record for one in record.weights if one.record is not None]
+    return Given(
+        maps,
+        ids,
+        record.model if fallback is None else "amn",
+        published[0] if len(published) == len(record.weights) else None,  # it brings the others
+        record.benchmark,
+        record.split,
+        kind,
+        classes,
+        {
+            "without_seeds": fallback,
+            "official_dropout": settings.get("official_dropout"),
+            "partner_seed": settings.get("partner_seed"),
+        },
+    )
+
+
+def _classes_in(files: Mapping[str, Path]) -> dict[str, Classes | None]:
+    """Classes by image id, as the names of maps have them; None of a dictionary."""
+    found: dict[str, list[int]] = {}
+    dictionaries: dict[str, Classes | None] = {}
+    for stem, path in files.items():
+        image_id, _, index = stem.rpartition("_")
+        if path.suffix.lower() == ".npy":
+            dictionaries[stem] = None
+        elif image_id and index.isdecimal():
+            found.setdefault(image_id, []).append(int(index))
+    return {**dictionaries, **{one: tuple(sorted(each)) for one, each in found.items()}}
