@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from wsss_assets.errors import UsageError
+from wsss_assets.errors import DataError, UsageError, WeightsError
 from wsss_assets.map_sets.feedback import SILENT
 from wsss_assets.models import get_architecture
 from wsss_assets.models.architecture import Normalisation
 from wsss_assets.models.onnx_settings import OnnxSettings
 from wsss_assets.parallel import default_workers, ordered_map
 from wsss_assets.regenerate.decoding import Decoders
-from wsss_assets.regenerate.device import Runner, choose_device
+from wsss_assets.regenerate.device import Runner, choose_device, device_name
+from wsss_assets.regenerate.holding import held
 from wsss_assets.regenerate.job import Job
 from wsss_assets.regenerate.loop import Loop, Task
 from wsss_assets.regenerate.photos import find_photos
@@ -24,6 +26,7 @@ from wsss_assets.regenerate.stopping import stoppable
 from wsss_assets.regenerate.weights import resolve
 from wsss_assets.regenerate.work import SaliencyWork
 from wsss_assets.regenerate.writing import MapFolder
+from wsss_assets.storage.files import sha256_file
 from wsss_assets.storage.receipts import Receipts
 from wsss_assets.storage.stamps import claim_folder
 
@@ -99,11 +102,11 @@ def regenerate(
         weights: files, or names of published weights; none: those that are published.
         ids: which images, in which order; None: all photos of the folder.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
-        precision: `fp32`, `tf32`, `bf16` or `fp16`.
+        precision: `fp32`, `tf32`, `bf16` or `fp16`; but for the first, maps are approximations.
         batch_size: photos that are run at once; None: what the folder was begun with, or what
             suits model and device. A batch that does not fit into a GPU's memory is halved.
         workers: processes that read and prepare photos; 0: none, threads do it; None: chosen.
-        compiled: let torch compile the network first.
+        compiled: let torch compile the network first, for a GPU.
         own_frame: leave maps at the size at which the authors' script writes them, where that
             is not the photo's.
         mean: in place of the model's own, in the order of its channels.
@@ -121,32 +124,34 @@ def regenerate(
         UsageError: an option makes no sense, here or for this model.
         MissingFileError: a folder is missing or holds no photo, or a file of weights is missing.
         ListFormatError: two photos have one name.
-        WeightsError: the weights are not those of the model.
-        FolderInUseError: `out` was made with other settings.
+        WeightsError: the weights are not those of the model, or changed while they were loaded.
+        FolderInUseError: `out` was made with other settings, or another run writes to it.
         KeyboardInterrupt: the run was asked to stop and did; what it made is there.
-        OSError: the disk is full, or a process that prepares photos ended.
+        OSError: the disk is full, or another process that has a part in this ended.
     """
+    _refuse_contradictions(model, precision, onnx, compiled=compiled)
     with Ranks.open() as ranks:
         say = feedback if ranks.is_first else SILENT
+        settings = None
         if model == _ONNX:
             settings = _with_colours(onnx or OnnxSettings(), mean, std)
-            architecture, files, loaded = _onnx(weights, settings, ranks, say)
+            architecture, files = _onnx(weights, settings, ranks, say)
         else:
             architecture = get_architecture(model) if isinstance(model, str) else model
             normalisation = _with_colours(architecture.normalisation, mean, std)
             architecture = replace(architecture, normalisation=normalisation)
             files = _resolved(architecture.name, weights, ranks, say)
-            loaded = files
         work = SaliencyWork(architecture, own_frame)
         place = choose_device(device, ranks.local_rank)
         job = Job(
             work,
             loaded_weights(files),
-            tuple(file.path for file in loaded),
+            tuple(file.path for file in files),
             place,
             precision,
             compiled,
             batch_size or work.batch_size(place.type),
+            settings,
         )
         return run(
             job,
@@ -186,11 +191,16 @@ def run(
         ranks: which process this is.
         feedback: who waits.
     """
-    with stoppable() as stop:
-        begun = ranks.first(lambda: _begin(job, images, ids, out, keep_batch_size=keep_batch_size))
+    with stoppable() as stop, ExitStack() as stack:
+
+        def begin() -> _Begun:
+            stack.enter_context(held(out))  # by the first process, for all
+            return _begin(job, images, ids, out, keep_batch_size=keep_batch_size)
+
+        begun = ranks.first(begin)
         job = replace(job, batch_size=begun.batch_size)
         receipts = Receipts(out, None if ranks.count == 1 else str(ranks.rank))
-        folder = MapFolder(out, job.work, job.fingerprint(), receipts)
+        folder = MapFolder(out, job.work, job.fingerprint(), receipts, device_name(job.device))
         batches = share(begun.batches, ranks.rank, ranks.count)
         tasks = _missing(batches, folder)
         done = _make(job, tasks, folder, stop, _Hands.of(workers, job, ranks), feedback)
@@ -218,12 +228,29 @@ class _Begun:
 
 @dataclass(frozen=True)
 class _Done:
-    """What a process did, and to what size it halved batches."""
+    """What a process did."""
 
     written: int
     kept: int
     failed: dict[str, str]
-    smallest: int | None
+
+
+def _refuse_contradictions(
+    model: str | Architecture, precision: Precision, onnx: OnnxSettings | None, *, compiled: bool
+) -> None:
+    """Refuse options that would change nothing, for the record would say that they did."""
+    if model != _ONNX:
+        if onnx is not None:
+            raise UsageError(
+                "settings of ONNX networks were given for another model",
+                hint=f"leave them out, or name the model {_ONNX}",
+            )
+    elif precision != "fp32" or compiled:
+        raise UsageError(
+            "onnxruntime runs an ONNX network as its file has it",
+            found="compiling" if compiled else f"the precision {precision}",
+            hint="leave that out",
+        )
 
 
 def _onnx(
@@ -231,8 +258,8 @@ def _onnx(
     settings: OnnxSettings,
     ranks: Ranks,
     feedback: Feedback,
-) -> tuple[Architecture, list[WeightsFile], list[WeightsFile]]:
-    """The network of an ONNX file, the file, and what is to be loaded into it: nothing."""
+) -> tuple[Architecture, list[WeightsFile]]:
+    """The network of an ONNX file, and the file."""
     from wsss_assets.models.onnx import onnx_architecture
 
     files = _resolved(_ONNX, weights, ranks, feedback)
@@ -240,7 +267,7 @@ def _onnx(
         raise UsageError(
             "an ONNX network is one file", found=", ".join(file.path.name for file in files)
         )
-    return onnx_architecture(files[0].path, settings), files, []
+    return onnx_architecture(files[0].path, settings), files
 
 
 def _resolved(
@@ -313,19 +340,23 @@ def _make(
 ) -> _Done:
     """Make what is missing, until that is done or a stop is asked for."""
     if not tasks:
-        return _Done(0, 0, {}, None)
+        return _Done(0, 0, {})
+    if job.compiled:
+        feedback.say("torch compiles the network with the first batch, which takes minutes")
     written, failed = 0, {}
     with (
         Runner.open(
             job.work,
-            job.files,
+            job.paths if job.onnx is None else (),  # an ONNX network comes with its weights
             job.device,
             job.precision,
             compiled=job.compiled,
             lanes=hands.lanes,
         ) as runner,
         Decoders(job.work.prepare, hands.workers) as decoders,
+        stop.finishing(),
     ):
+        _refuse_changed(job)
         loop = Loop(
             runner,
             decoders,
@@ -342,7 +373,21 @@ def _make(
                 written += 1
             else:
                 failed[outcome.image_id] = outcome.error
-    return _Done(written, 0, failed, loop.smallest)
+    return _Done(written, 0, failed)
+
+
+def _refuse_changed(job: Job) -> None:
+    """Refuse weights that are no longer those of the stamp, now that they have been loaded."""
+    for path, one in zip(job.paths, job.weights, strict=True):
+        found = sha256_file(path)
+        if found != one.sha256:
+            raise WeightsError(
+                f"{path} was changed while the run began",
+                expected=f"sha256 {one.sha256}",
+                found=f"sha256 {found}",
+                done="no map was made with it",
+                hint="let nothing write to it, and run the command again",
+            )
 
 
 def _together(everyone: Sequence[_Done], begun: _Begun) -> _Done:
@@ -355,7 +400,6 @@ def _together(everyone: Sequence[_Done], begun: _Begun) -> _Done:
         sum(one.written for one in everyone),
         sum(one.kept for one in everyone),
         {image_id: failed[image_id] for image_id in order if image_id in failed},
-        min((one.smallest for one in everyone if one.smallest is not None), default=None),
     )
 
 
@@ -365,18 +409,21 @@ def _conclude(
     """Make one sorted file of all receipts, and write the record."""
     receipts = Receipts(folder.path)
     receipts.sort()
-    stems = [
-        stem
-        for photo in photos
-        if photo.image_id not in done.failed
-        for stem in job.work.stems(photo.image_id)
-    ]
+    made = replace(folder, receipts=receipts).made()
+    for photo in photos:
+        lost = [stem for stem in job.work.stems(photo.image_id) if stem not in made]
+        if lost and photo.image_id not in done.failed:
+            raise DataError(
+                f"{folder.path} lacks {lost[0]}.png, which this run made, or its receipt",
+                done="no record was written",
+                hint="let nothing else write there; the same command makes it again",
+            )
     write_record(
         folder.path,
         job,
         origin,
-        ids=[photo.image_id for photo in photos],
-        maps={stem: receipts.sha256(stem) for stem in stems},
+        wanted={photo.image_id for photo in photos},
+        made=made,
         failed=done.failed,
-        smallest_batch=done.smallest,
+        anew=done.written > 0,
     )

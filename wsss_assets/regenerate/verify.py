@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from wsss_assets.parallel import default_workers, ordered_map
 from wsss_assets.regenerate.run import regenerate
 from wsss_assets.storage.maps import SaliencyFolder
 from wsss_assets.storage.shard_maps import ShardSaliency
+from wsss_assets.storage.stamps import differences, read_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,9 +53,13 @@ class Given:
         maps: the maps.
         ids: the images that have one, in order.
         model: the network that is recorded to have made them; None: none is.
-        weights: name of the published weights that are recorded with it; None: none are.
+        weights: name of the published weights that are recorded with it; None: none are, or the
+            record beside the maps names files by their digests.
         benchmark: whose images these are; None: not recorded.
         split: which of them.
+        made: the record that lies beside them; None: there is none.
+        own_frame: whether they have the size at which the authors' script writes them, and not
+            that of their photos; None: not recorded.
     """
 
     maps: SaliencySource
@@ -63,6 +68,8 @@ class Given:
     weights: str | None = None
     benchmark: str | None = None
     split: str | None = None
+    made: MadeMaps | None = None
+    own_frame: bool | None = None
 
 
 def open_given(name: str, split: str | None = None, feedback: Feedback = SILENT) -> Given:
@@ -91,7 +98,8 @@ def open_given(name: str, split: str | None = None, feedback: Feedback = SILENT)
     if record.regeneration is not None:
         model, weights = record.regeneration.model, record.regeneration.weights
     published = weights if weights in weights_names() else None
-    return Given(maps, ids, model, published, record.benchmark, held.holding.split)
+    split = held.holding.split
+    return Given(maps, ids, model, published, record.benchmark, split, own_frame=False)
 
 
 def _open_folder(folder: Path) -> Given:
@@ -100,14 +108,16 @@ def _open_folder(folder: Path) -> Given:
     if not made.is_file():
         return Given(maps, tuple(maps.files))
     record = parse_record(MadeMaps, made.read_bytes(), str(made))
-    published = [one.record for one in record.weights if one.record is not None]
+    work = record.settings.get("work")
     return Given(
         maps,
         tuple(maps.files),
         record.model,
-        published[0] if len(published) == len(record.weights) else None,  # it brings the others
+        None,
         record.benchmark,
         record.split,
+        record,
+        work.get("frame") == "own" if isinstance(work, dict) else None,
     )
 
 
@@ -141,6 +151,7 @@ class Comparison:
         labels_miou: mIoU of the new pseudo-labels, the others being the truth (a new 255 is a
             miss, an old one is left out); None without activation maps.
         failed: why an image was not compared, by image id.
+        departures: settings that were not as recorded: (recorded, here) by name.
     """
 
     images: int
@@ -149,6 +160,7 @@ class Comparison:
     labels_changed: int | None
     labels_miou: float | None
     failed: dict[str, str]
+    departures: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
     @property
     def pixels(self) -> int:
@@ -188,6 +200,10 @@ class Comparison:
             else self.labels_changed / self.pixels,
             "labels_miou": self.labels_miou,
             "failed": self.failed,
+            "departures": {
+                name: {"recorded": recorded, "here": here}
+                for name, (recorded, here) in self.departures.items()
+            },
         }
 
     def describe(self) -> str:
@@ -221,6 +237,7 @@ def verify(
     ids: Sequence[str],
     *,
     labelling: Labelling | None = None,
+    recorded: Mapping[str, Any] | None = None,
     feedback: Feedback = SILENT,
     **options: Any,  # noqa: ANN401 (those of `regenerate`)
 ) -> Comparison:
@@ -232,6 +249,7 @@ def verify(
         images: a folder of photos.
         ids: which images.
         labelling: what the maps are for; None: the recipe `wsss-bed`, without activation maps.
+        recorded: the settings that are recorded to have made them; what is not so here is said.
         feedback: who waits.
         options: of `wsss_assets.regenerate.regenerate`, such as `weights` and `device`.
 
@@ -247,9 +265,11 @@ def verify(
         if not summary.written:
             image_id, reason = next(iter(summary.failed.items()))
             raise DataError(f"no map could be remade; {image_id}: {reason}")
+        departures = {} if recorded is None else differences(recorded, read_stamp(out) or {})
         made = [one for one in ids if one not in summary.failed]
         found = compare(maps, SaliencyFolder(out), made, labelling or Labelling())
-    return Comparison(**{**vars(found), "failed": {**summary.failed, **found.failed}})
+    failed = {**summary.failed, **found.failed}
+    return replace(found, failed=failed, departures=departures)
 
 
 def compare(

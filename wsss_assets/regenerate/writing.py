@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wsss_assets.errors import DataError
-from wsss_assets.storage.files import write_atomically
+from wsss_assets.storage.files import refuse_disk_trouble, write_atomically
 from wsss_assets.storage.pngs import encode_map
 from wsss_assets.storage.receipts import files_version
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from wsss_assets.regenerate.photos import Photo
     from wsss_assets.regenerate.work import Arrays, Work
-    from wsss_assets.storage.receipts import Receipts
+    from wsss_assets.storage.receipts import Receipt, Receipts
 
 __all__ = ["MapFolder", "Outcome"]
 
@@ -38,12 +38,14 @@ class MapFolder:
         work: what is made.
         fingerprint: digest of all that decides a map besides its photo.
         receipts: of the maps, by name without suffix.
+        device: what people call that which makes them, for the receipts.
     """
 
     path: Path
     work: Work
     fingerprint: str
     receipts: Receipts
+    device: str
 
     def holds(self, photo: Photo) -> bool:
         """Whether all maps of a photo are there, made from just this, and still as written."""
@@ -62,7 +64,25 @@ class MapFolder:
         """What receipts call this photo; taken before it is read."""
         return self._made_from(path)
 
-    def write(self, photo: Photo, values: Arrays, size: tuple[int, int], made_from: str) -> Outcome:
+    def made(self) -> dict[str, Receipt]:
+        """Receipts of all maps that are there and were made with these settings, by name."""
+        there = {path.name for path in self.path.iterdir()}
+        return {
+            stem: receipt
+            for stem, receipt in self.receipts.all().items()
+            if receipt.made_from.startswith(f"{self.fingerprint} ")
+            and receipt.sha256 is not None
+            and self._file(stem).name in there
+        }
+
+    def write(
+        self,
+        photo: Photo,
+        values: Arrays,
+        size: tuple[int, int],
+        made_from: str,
+        halved_to: int | None = None,
+    ) -> Outcome:
         """Make the maps of a photo and write them; the receipt comes last.
 
         Args:
@@ -70,15 +90,28 @@ class MapFolder:
             values: what left the device.
             size: its (H, W).
             made_from: its `version`.
+            halved_to: the size of the part it was run in, if its batch did not fit.
+
+        Raises:
+            OSError: the disk is full, or the folder may not be written to.
         """
         try:
             maps = self.work.finish(values, photo.image_id, size)
         except DataError as error:
             return self.failed(photo, str(error))
-        for stem, pixels in maps.items():
-            data = encode_map(pixels)
-            write_atomically(self._file(stem), data)
-            self.receipts.add(stem, made_from, hashlib.sha256(data).hexdigest())
+        try:
+            for stem, pixels in maps.items():
+                data = encode_map(pixels)
+                write_atomically(self._file(stem), data)
+                how = self._how(stem, photo.image_id, halved_to)
+                self.receipts.add(stem, made_from, hashlib.sha256(data).hexdigest(), how)
+        except OSError as error:
+            refuse_disk_trouble(
+                error,
+                f"writing to {self.path}; the maps made so far are kept, and when there is room "
+                "the same command goes on",
+            )
+            raise
         return Outcome(photo.image_id)
 
     def failed(self, photo: Photo, reason: str) -> Outcome:
@@ -90,6 +123,15 @@ class MapFolder:
     def _file(self, stem: str) -> Path:
         return self.path / f"{stem}.png"
 
+    def _how(self, stem: str, image_id: str, halved_to: int | None) -> dict[str, Any]:
+        """What the record of the folder needs to know of each map."""
+        how: dict[str, Any] = {"on": self.device}
+        if stem != image_id:
+            how["image"] = image_id
+        if halved_to is not None:
+            how["halved_to"] = halved_to
+        return how
+
     def _made_from(self, path: Path) -> str:
-        text = f"{self.fingerprint}\n{files_version([path])}"
-        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+        version = files_version([path]).encode("utf-8", "surrogateescape")
+        return f"{self.fingerprint} {hashlib.sha256(version).hexdigest()}"
