@@ -177,6 +177,39 @@ def test_no_file(tmp_path: Path) -> None:
         load(toy(), tmp_path)
 
 
+def bomb(path: Path, **changes: int) -> Path:
+    """A checkpoint whose pickle is followed by zeros, written anew."""
+    torch.save(copied(toy()), path)
+    with zipfile.ZipFile(path) as archive:
+        records = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", changes.get("compression", zipfile.ZIP_STORED)) as archive:
+        for name, data in records.items():
+            zeros = changes.get("zeros", 0) if name.endswith("data.pkl") else 0
+            archive.writestr(name, data + bytes(zeros))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"compression": zipfile.ZIP_DEFLATED}, r"compressed \(.*data\.pkl"),
+        ({"compression": zipfile.ZIP_DEFLATED, "zeros": 1 << 24}, r"bytes of records in a file of"),
+        ({"zeros": (64 << 20) + 1}, "a pickle of 67,"),
+    ],
+)
+def test_a_file_that_unpacks_to_more_than_it_is(
+    tmp_path: Path, changes: dict[str, int], match: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "load", None)  # not even begun
+    with pytest.raises(WeightsError, match=match) as caught:
+        read_state_dict(bomb(tmp_path / "net.pth", **changes))
+    assert "nothing was loaded" in str(caught.value)
+
+
+def test_records_written_anew_are_read_as_long_as_they_are_not_compressed(tmp_path: Path) -> None:
+    assert len(read_state_dict(bomb(tmp_path / "net.pth"))) == len(toy().state_dict())
+
+
 def test_an_archive_of_files(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "net.zip", "w") as archive:
         archive.writestr("net/readme.txt", "weights")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Photos of two classes, a list of them, weights; the toys are the only models."""
     pytest.importorskip("torch")
+    monkeypatch.setenv("WSSS_ASSETS_CACHE", str(tmp_path / "cache"))
     known = {name: make() for name, make in toys.TOYS.items()}
     monkeypatch.setattr("wsss_assets.models._architectures", lambda: known)
     (tmp_path / "photos").mkdir()
@@ -99,6 +100,12 @@ def test_images_that_failed_are_listed_and_the_status_is_1(folder: Path) -> None
         (["--split=test"], "no split of voc2012 is called 'test'"),
         (["--device=gpu"], "no device"),
         (["--precision=tf32"], "TF32"),
+        (["--sample=200"], "--sample goes with --verify"),
+        (["--levels=2"], "--levels goes with --verify"),
+        (["--share=2"], "--share goes with --verify"),
+        (["--activation=x"], "--activation goes with --verify"),
+        (["--onnx-min-max"], "settings of ONNX networks"),
+        (["--compile"], "leave out --compile"),
     ],
     ids=str,
 )

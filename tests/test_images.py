@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from PIL import Image
+from PIL import Image, ImageFile
 
 from tests import plain
 from wsss_assets.errors import ImageFormatError, MissingFileError
@@ -425,18 +425,59 @@ def test_a_photo_may_be_one_pixel_wide(path: Path, size: tuple[int, int]) -> Non
     assert read_photo(path).shape == (*size, 3)
 
 
-@pytest.mark.parametrize("kind", ["16-bit grey", "16-bit colour", "float"])
-def test_a_photo_of_more_than_8_bits_is_refused(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / ("a.tif" if kind == "float" else "a.png")
+@pytest.mark.parametrize("kind", ["16-bit grey", "16-bit colour"])
+def test_a_photo_of_more_than_8_bits_is_refused(path: Path, kind: str) -> None:
     if kind == "16-bit grey":
         save(path, Image.fromarray(GREY.astype(np.uint16)))
-    elif kind == "float":
-        save(path, Image.fromarray(GREY.astype(np.float32)))
     else:
         path.write_bytes(png(2, 1, 16, 2, b"\0" + b"\x00\x01" * 3 + b"\xff\x80" * 3))
     with pytest.raises(ImageFormatError, match="no 8-bit photo") as caught:
         read_photo(path)
     assert "convert it yourself" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("kind", ["EPS", "TIFF", "GIF", "PPM", "DDS", "PCX", "AVIF"])
+def test_a_photo_is_of_a_format_of_photos_whatever_its_name(path: Path, kind: str) -> None:
+    try:
+        Image.new("RGB", (16, 16)).save(path, format=kind)
+    except (OSError, KeyError):
+        pytest.skip(f"this Pillow writes no {kind}")
+    for read in (read_photo, image_size):
+        with pytest.raises(ImageFormatError, match="cannot be read"):
+            read(path)
+
+
+@pytest.mark.parametrize("kind", ["EPS", "PPM", "DDS"])
+@pytest.mark.parametrize("read", [read_map, read_label])
+def test_a_map_is_of_no_format_that_runs_programs(
+    path: Path, kind: str, read: Callable[[Path], object]
+) -> None:
+    Image.new("RGB", (16, 16)).save(path, format=kind)
+    with pytest.raises(ImageFormatError, match="cannot be read"):
+        read(path)
+
+
+def test_a_jpeg_of_several_pictures_is_read_as_its_first(tmp_path: Path) -> None:
+    first, second = (Image.new("RGB", (16, 8), colour) for colour in ("red", "blue"))
+    first.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[second])
+    assert read_photo(tmp_path / "a.jpg")[0, 0, 0] > 200
+    assert image_size(tmp_path / "a.jpg") == (8, 16)
+
+
+@pytest.mark.parametrize("fault", [RuntimeError, NotImplementedError, AttributeError, EOFError])
+@pytest.mark.parametrize("where", ["open", "load", "convert"])
+def test_whatever_pillow_raises_is_said_of_the_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch, fault: type[Exception], where: str
+) -> None:
+    save(path, Image.fromarray(GREY))
+
+    def fail(*_: object, **__: object) -> None:
+        raise fault
+
+    owner = Image if where == "open" else Image.Image if where == "convert" else ImageFile.ImageFile
+    monkeypatch.setattr(owner, where, fail)
+    with pytest.raises(ImageFormatError, match=rf"a\.png cannot be read.*{fault.__name__}"):
+        read_photo(path)
 
 
 def test_a_photo_whose_map_could_not_be_read_is_refused(path: Path) -> None:

@@ -18,11 +18,13 @@ from PIL import Image
 
 from tests.golden_weights import GOLDEN, Golden, golden_names, input_of
 from wsss_assets.catalog.bibliography import citation_keys
-from wsss_assets.errors import UnknownNameError, UsageError
+from wsss_assets.errors import DataError, UnknownNameError, UsageError
 
 torch = pytest.importorskip("torch")
 
 from wsss_assets.models import create_model, get_architecture, list_models, load_weights  # noqa: E402
+from wsss_assets.models.architecture import Normalisation  # noqa: E402
+from wsss_assets.regenerate.work import SaliencyWork  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -134,6 +136,55 @@ def map_of(
     return architecture.finish(
         values[0].numpy(), (photo.shape[0], photo.shape[1]), own_frame=own_frame
     )
+
+
+def test_probabilities_are_float32_under_autocast(name: str) -> None:
+    architecture = get_architecture(name)
+
+    def halved(x: Tensor, *, side_outputs: bool = False) -> object:
+        logits = torch.nn.functional.conv2d(x, torch.arange(6.0).view(2, 3, 1, 1) / 3)
+        assert logits.dtype == torch.bfloat16
+        sides = {f"side{index}": logits[:, :1] for index in range(6)}
+        return (logits[:, :1], sides) if side_outputs else logits
+
+    net: Any = halved
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        values = architecture.read_out(net, torch.rand(1, 3, 32, 32))
+    assert values.dtype == torch.float32
+    assert len(np.unique(values.numpy())) > 150  # more than there are in half precision
+
+
+def test_only_networks_with_a_frame_of_their_own_leave_maps_in_it(name: str) -> None:
+    architecture = get_architecture(name)
+    expected = name.startswith(("pfan", "deepusps", "move"))
+    assert (architecture.own_frame is not None) == expected
+    if expected:
+        assert SaliencyWork(architecture, own_frame=True).settings()["frame"] == "own"
+        return
+    with pytest.raises(UsageError, match="no frame of their own"):
+        SaliencyWork(architecture, own_frame=True)
+
+
+def test_what_is_no_number_becomes_no_map(name: str) -> None:
+    for value in (np.nan, np.inf):
+        values = np.full((32, 32), 0.5, np.float32)
+        values[3, 4] = value
+        with pytest.raises(DataError, match="no finite numbers"), np.errstate(invalid="ignore"):
+            get_architecture(name).finish(values, (32, 32))
+
+
+def test_steps_are_told_by_the_same_names(name: str) -> None:
+    steps = {"resize", "read_out", "to_8_bit", "resize_back"}
+    assert steps <= get_architecture(name).steps.keys()
+
+
+@pytest.mark.parametrize("wrong", [0.0, float("nan"), float("inf")])
+def test_normalisation_by_what_makes_no_numbers_is_refused(wrong: float) -> None:
+    with pytest.raises(UsageError, match="cannot be normalised"):
+        Normalisation((0, 0, 0), (1, wrong, 1))
+    if wrong:
+        with pytest.raises(UsageError, match="cannot be normalised"):
+            Normalisation((0, wrong, 0), (1, 1, 1))
 
 
 def test_norms(name: str) -> None:

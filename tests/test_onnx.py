@@ -88,16 +88,12 @@ def photo(height: int = 8, width: int = 8) -> NDArray[np.uint8]:
     return np.random.default_rng(3).integers(0, 256, (height, width, 3), np.uint8)
 
 
-def map_of(
-    architecture: Architecture,
-    picture: NDArray[np.uint8],
-    **options: Any,  # noqa: ANN401
-) -> NDArray[np.uint8]:
+def map_of(architecture: Architecture, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     batch = torch.from_numpy(architecture.prepare(picture))[None]
     with torch.inference_mode():
         values = architecture.read_out(architecture.create(), architecture.normalisation(batch))
     assert values.dtype == torch.float32
-    return architecture.finish(values[0].numpy(), picture.shape[:2], **options)
+    return architecture.finish(values[0].numpy(), picture.shape[:2])
 
 
 def test_a_network_of_one_file(tmp_path: Path) -> None:
@@ -108,7 +104,6 @@ def test_a_network_of_one_file(tmp_path: Path) -> None:
     assert architecture.prepared_size(300, 200) == (8, 8)
     larger = map_of(architecture, photo(13, 17))
     assert larger.shape == (13, 17)
-    assert map_of(architecture, photo(13, 17), own_frame=True).shape == (8, 8)
     assert not architecture.create().training
     assert "onnx" not in list_models()
 
@@ -139,8 +134,8 @@ def test_what_makes_probabilities(tmp_path: Path) -> None:
     logits = write(tmp_path / "logits.onnx")
     active = write(tmp_path / "active.onnx", activation="Sigmoid")
     imagenet = OnnxSettings()
-    assert onnx_architecture(logits, imagenet).settings()["activation"] == "sigmoid"
-    assert onnx_architecture(active, imagenet).settings()["activation"] == "none"
+    assert onnx_architecture(logits, imagenet).settings()["read_out"] == "sigmoid"
+    assert onnx_architecture(active, imagenet).settings()["read_out"] == "as it is"
     np.testing.assert_array_equal(
         map_of(onnx_architecture(logits, imagenet), photo()),
         map_of(onnx_architecture(active, imagenet), photo()),
@@ -170,6 +165,21 @@ def test_maps_are_stretched_to_the_whole_range(tmp_path: Path) -> None:
     found = map_of(architecture, photo() // 4 + 50)
     assert (found.min(), found.max()) == (0, 255)
     assert map_of(architecture, np.full((8, 8, 3), 90, np.uint8)).max() == 0
+
+
+@pytest.mark.parametrize("min_max", [False, True])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_value_that_is_no_number_is_of_its_photo_alone(
+    tmp_path: Path, value: float, min_max: bool
+) -> None:
+    settings = OnnxSettings(mean=(0, 0, 0), std=(1, 1, 1), activation="none", min_max=min_max)
+    architecture = onnx_architecture(write(tmp_path / "a.onnx", ("n", 3, 8, 8)), settings)
+    batch = torch.rand(2, 3, 8, 8)
+    batch[0, 0, 3, 3] = value
+    faulty, sound = architecture.read_out(architecture.create(), batch).numpy()
+    with pytest.raises(DataError, match="no finite numbers"):
+        architecture.finish(faulty, (8, 8))
+    assert architecture.finish(sound, (8, 8)).any()
 
 
 @pytest.mark.parametrize("rule", ["nearest", "bilinear", "bicubic", "lanczos"])

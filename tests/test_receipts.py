@@ -109,6 +109,39 @@ def test_a_part_that_was_cut_short_goes_on(tmp_path: Path) -> None:
     assert again.has("c", "3")
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"id": 5, "from": "x"}',
+        '{"id": "x", "from": 5}',
+        '{"id": "\\ud800", "from": "x"}',
+        '{"id": "x", "from": "x", "sha256": 5}',
+        '{"id": "x", "from": "x", "how": 5}',
+        '{"id": "x", "from": "x", "how": {"on": "\\ud800"}}',
+        "[1]",
+        "[" * 100_000,
+    ],
+    ids=lambda line: line[:50],
+)
+def test_a_line_that_is_no_receipt_counts_for_nothing(tmp_path: Path, line: str) -> None:
+    Receipts(tmp_path).add("a", "1")
+    with (tmp_path / RECEIPTS_NAME).open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+    receipts = Receipts(tmp_path)
+    receipts.sort()
+    assert list(Receipts(tmp_path).all()) == ["a"]
+
+
+def test_a_receipt_says_what_else_its_maker_has_to_say(tmp_path: Path) -> None:
+    Receipts(tmp_path).add("b", "1", how={"on": "a GPU"})
+    Receipts(tmp_path).add("a", "1")
+    receipts = Receipts(tmp_path)
+    receipts.sort()
+    found = Receipts(tmp_path).all()
+    assert list(found) == ["a", "b"]
+    assert (found["a"].how, found["b"].how) == ({}, {"on": "a GPU"})
+
+
 def test_the_version_of_files_changes_with_name_size_and_time(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"1")

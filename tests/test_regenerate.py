@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ from PIL import Image
 from tests import toys
 from wsss_assets.catalog.records import MADE_MAPS_NAME, MadeMaps, parse_record
 from wsss_assets.errors import (
+    DataError,
     FolderInUseError,
     ListFormatError,
     MissingFileError,
@@ -23,22 +25,27 @@ from wsss_assets.errors import (
     WeightsError,
 )
 from wsss_assets.map_sets.feedback import Feedback
+from wsss_assets.models.onnx_settings import OnnxSettings
 from wsss_assets.parallel import default_workers
 from wsss_assets.storage.files import sha256_file
-from wsss_assets.storage.images import read_map
-from wsss_assets.storage.receipts import RECEIPTS_NAME
-from wsss_assets.storage.stamps import STAMP_NAME, read_stamp
+from wsss_assets.storage.images import read_map, read_photo
+from wsss_assets.storage.receipts import RECEIPTS_NAME, Receipts
+from wsss_assets.storage.stamps import STAMP_NAME, claim_folder, read_stamp
 
 torch = pytest.importorskip("torch")
 
-from wsss_assets.regenerate import Origin, Summary, regenerate  # noqa: E402
+from wsss_assets.models.finishing import truncated_bilinear  # noqa: E402
+from wsss_assets.regenerate import Origin, Summary, decoding, regenerate  # noqa: E402
 from wsss_assets.regenerate.decoding import Decoders  # noqa: E402
+from wsss_assets.regenerate.holding import held  # noqa: E402
 from wsss_assets.regenerate.photos import Photo, find_photos  # noqa: E402
 from wsss_assets.regenerate.plan import plan, share  # noqa: E402
 from wsss_assets.regenerate.work import SaliencyWork  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from torch import Tensor, nn
 
     from wsss_assets.models.architecture import Architecture
     from wsss_assets.storage.images import UInt8
@@ -366,11 +373,60 @@ def test_a_process_that_ends_is_no_fault_of_a_photo(
     monkeypatch.setenv("TOY_ENDS", "27")
     with pytest.raises(ChildProcessError, match="exit status 9") as caught:
         photos.run(workers=1, batch_size=1)
-    assert "--workers" in str(caught.value)
+    assert "memory" not in str(caught.value)
     made = len(photos.maps())
     assert made < COUNT
     monkeypatch.delenv("TOY_ENDS")
     assert photos.run(workers=1, batch_size=1).kept == made
+
+
+def test_memory_is_blamed_only_where_the_system_ends_a_process(
+    photos: Photos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOY_ENDS", "killed")
+    with pytest.raises(ChildProcessError, match=r"SIGKILL.*\n.*memory.*fewer --workers"):
+        photos.run("toy_unloadable", workers=1)
+
+
+def test_a_process_that_ends_by_an_error_says_which(
+    photos: Photos, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TOY_ENDS", "unloadable")
+    with pytest.raises(ChildProcessError, match="exit status 1, after saying 'ImportError: gone'"):
+        photos.run("toy_unloadable", workers=1)
+    assert "ImportError: gone" in capsys.readouterr().err
+
+
+def test_whatever_reading_raises_is_of_that_photo(
+    photos: Photos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path) -> UInt8:
+        if path.stem == "p1":
+            raise RuntimeError("as asked for")
+        return read_photo(path)
+
+    monkeypatch.setattr(decoding, "read_photo", fail)
+    summary = photos.run()
+    assert list(summary.failed) == ["p1"]
+    assert "RuntimeError: as asked for" in summary.failed["p1"]
+
+
+def test_a_map_of_what_is_no_number_is_not_made(photos: Photos) -> None:
+    def faulty(net: nn.Module, x: Tensor) -> Tensor:
+        values = toys.read_out(net, x)
+        values[0, 3, 3] = torch.nan
+        return values
+
+    summary = photos.run(toys.toy(read_out=faulty, finish=truncated_bilinear), batch_size=COUNT)
+    assert list(summary.failed) == ["p0"]
+    assert "no finite numbers" in summary.failed["p0"]
+    assert summary.written == COUNT - 1
+
+
+def test_a_network_without_a_frame_of_its_own(photos: Photos) -> None:
+    with pytest.raises(UsageError, match=r"have no frame of their own.*\n.*--own-frame"):
+        photos.run(toys.toy(own_frame=None), own_frame=True)
+    assert not (photos.root / "out").exists()
 
 
 @pytest.mark.parametrize("kind", ["L", "LA", "P", "RGBA", "1", "CMYK", "turned", "narrow"])
@@ -474,6 +530,15 @@ def test_names_with_blanks_are_fine_in_a_folder_of_ones_own(photos: Photos) -> N
     (photos.folder / "p0.png").rename(photos.folder / "my photo (1).png")
     assert photos.run().written == COUNT
     assert "my photo (1).png" in photos.maps()
+
+
+def test_a_name_that_can_be_no_id_is_listed(photos: Photos) -> None:
+    (photos.folder / "p3.png").rename(photos.folder / os.fsdecode(b"p\xff.png"))
+    summary = photos.run()
+    assert summary.written == COUNT - 1
+    assert list(summary.failed) == [r"p\udcff"]
+    assert "printable" in summary.failed[r"p\udcff"]
+    assert not photos.record().failed.keys() - summary.failed.keys()
 
 
 def test_a_folder_without_photos_is_refused(photos: Photos, tmp_path: Path) -> None:
@@ -580,14 +645,127 @@ def test_the_record_says_how_and_vouches_for_every_map(photos: Photos) -> None:
     assert record.weights[0].sha256 == sha256_file(photos.weights)
     assert record.settings == read_stamp(photos.root / "out")
     assert record.settings["batch_size"] == 2
-    assert record.versions["torch"] == torch.__version__
+    assert record.settings["torch"] == torch.__version__
+    assert record.settings["numpy"] == np.__version__
+    assert list(record.devices.values()) == [COUNT]
     assert str(photos.root) not in json.dumps(record.model_dump(mode="json"))
     assert record.maps == {
         image_id: sha256_file(photos.root / "out" / f"{image_id}.png") for image_id in photos.ids
     }
 
 
+def test_a_run_that_makes_nothing_leaves_the_record_as_it_is(photos: Photos) -> None:
+    photos.run(origin=Origin("voc2012", "val", ("first",)))
+    before = photos.contents()
+    photos.run(origin=Origin(command=("second",)))
+    photos.run(ids=photos.ids[:2], origin=Origin(command=("third",)))
+    assert photos.contents() == before
+
+
+def test_a_run_of_some_images_leaves_the_others_in_the_record(photos: Photos) -> None:
+    photos.run(ids=[*photos.ids[:4], "nowhere"], origin=Origin("voc2012", "val", ("first",)))
+    photos.run(ids=photos.ids[4:6], origin=Origin("voc2012", "train", ("second",)))
+    record = photos.record()
+    assert set(record.maps) == set(photos.ids[:6])
+    assert record.failed.keys() == {"nowhere"}
+    assert record.images == 7
+    assert (record.benchmark, record.split, record.command) == ("voc2012", None, ("second",))
+    (photos.root / "out" / "p0.png").unlink()
+    photos.run(ids=photos.ids[4:6])
+    assert "p0" not in photos.record().maps
+
+
+def test_the_record_says_what_each_part_was_made_on(
+    photos: Photos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wsss_assets.regenerate.run.device_name", lambda _: "one machine")
+    monkeypatch.setenv("TOY_FITS", "2")
+    monkeypatch.setattr("wsss_assets.regenerate.run.default_workers", lambda: 1)
+    photos.run(ids=photos.ids[:4], batch_size=4)
+    monkeypatch.setenv("TOY_FITS", "1000")
+    monkeypatch.setattr("wsss_assets.regenerate.run.device_name", lambda _: "another")
+    photos.run()
+    assert photos.record().devices == {"another": COUNT - 4, "one machine": 4}
+    assert photos.record().smallest_batch == 2
+
+
+@pytest.mark.parametrize("program", ["np.__version__", "PILLOW_VERSION"])
+def test_another_version_of_a_program_never_uses_old_maps(
+    photos: Photos, program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos.run()
+    monkeypatch.setattr(f"wsss_assets.regenerate.job.{program}", "99.0")
+    with pytest.raises(FolderInUseError, match=r"(numpy|pillow) '99\.0'"):
+        photos.run()
+
+
+def test_weights_that_change_while_the_run_begins_are_refused(
+    photos: Photos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def claim(*args: Any) -> None:  # noqa: ANN401
+        claim_folder(*args)
+        state = torch.load(photos.weights, weights_only=True)
+        torch.save({name: value + 1 for name, value in state.items()}, photos.weights)
+
+    monkeypatch.setattr("wsss_assets.regenerate.run.claim_folder", claim)
+    with pytest.raises(WeightsError, match="changed while the run began"):
+        photos.run()
+    assert not photos.maps()
+
+
+def test_one_run_at_a_time_writes_to_a_folder(photos: Photos) -> None:
+    with held(photos.root / "out"):
+        with pytest.raises(FolderInUseError, match=f"found process {os.getpid()} on "):
+            photos.run()
+        assert photos.run(out="other").written == COUNT
+    assert photos.run().written == COUNT
+    assert photos.run().kept == COUNT
+
+
+def test_receipts_of_other_settings_are_not_taken_for_those_of_this_run(
+    photos: Photos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sort(self: Receipts) -> None:
+        if self.all():
+            self.add("p3", "something else", "0" * 64)
+
+    monkeypatch.setattr(Receipts, "sort", sort)
+    with pytest.raises(DataError, match=r"lacks p3\.png, which this run made, or its receipt"):
+        photos.run()
+    assert not (photos.root / "out" / MADE_MAPS_NAME).exists()
+
+
+def test_bytes_that_are_no_text_are_spelt_out_in_the_record(photos: Photos) -> None:
+    odd = os.fsdecode(b"f\xff")
+    photos.folder = photos.folder.rename(photos.root / odd)
+    photos.run(ids=["p0", "nowhere"], origin=Origin(command=(odd,)))
+    assert photos.record().command == ("f\\udcff",)
+    assert photos.record().failed["nowhere"].endswith("f\\udcff")
+
+
+def test_a_full_disk_is_said_with_what_is_kept(
+    photos: Photos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("wsss_assets.regenerate.writing.write_atomically", full)
+    with pytest.raises(OSError, match=r"No space left .* maps made so far are kept.* goes on"):
+        photos.run()
+
+
+def test_options_that_would_change_nothing_are_refused(photos: Photos) -> None:
+    with pytest.raises(UsageError, match="settings of ONNX networks"):
+        photos.run(onnx=OnnxSettings())
+    for option in ({"precision": "bf16"}, {"compiled": True}):
+        with pytest.raises(UsageError, match="onnxruntime runs"):
+            regenerate("onnx", photos.folder, photos.root / "out", **option)
+    with pytest.raises(UsageError, match="compiling takes longer"):
+        photos.run(compiled=True)
+
+
 @pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WSSS_ASSETS_CACHE", str(tmp_path / "cache"))
     for name in ("RANK", "WORLD_SIZE", "TOY_FITS", "TOY_FAILS", "TOY_ENDS"):
         monkeypatch.delenv(name, raising=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ from wsss_assets.storage.receipts import RECEIPTS_NAME
 pytest.importorskip("torch")
 
 from wsss_assets.regenerate import regenerate
+from wsss_assets.regenerate.stopping import stoppable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,6 +59,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     assert summary.written == COUNT
     return root
+
+
+@pytest.fixture(autouse=True)
+def _own_locks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WSSS_ASSETS_CACHE", str(tmp_path / "cache"))
 
 
 def command(root: Path, out: Path, *more: str) -> list[str]:
@@ -200,6 +207,89 @@ def test_stopped_twice_it_drops_what_is_in_hand(whole: Path, tmp_path: Path) -> 
     assert "Traceback" not in stderr
     assert "same command goes on" not in stderr
     assert len(maps(out)) <= 2 * 2 * (default_workers() + 1)
+
+
+def test_two_runs_that_begin_one_folder_at_once(whole: Path, tmp_path: Path) -> None:
+    out, pids = tmp_path / "out", tmp_path / "pids"
+    with (
+        started(command(whole, out, "--workers=0"), pids, 0.05) as one,
+        started(command(whole, out, "--workers=0", "--std=1,1,1"), pids, 0.05) as other,
+    ):
+        said = {process.communicate(timeout=60)[1]: process.returncode for process in (one, other)}
+    assert sorted(said.values()) == [0, 3]
+    assert any("another run is writing" in text or "other settings" in text for text in said)
+    assert len(parse_record(MadeMaps, (out / MADE_MAPS_NAME).read_bytes(), "").maps) == COUNT
+
+
+def test_before_anything_is_in_hand_one_signal_is_enough() -> None:
+    with pytest.raises(KeyboardInterrupt), stoppable():
+        signal.raise_signal(signal.SIGTERM)
+    with stoppable() as stop:
+        with stop.finishing():
+            signal.raise_signal(signal.SIGINT)
+        assert stop.asked
+
+
+@contextmanager
+def two_ranks(root: Path, out: Path, port: int) -> Iterator[list[subprocess.Popen[str]]]:
+    """Two processes of one run, without a launcher that ends one when the other ends."""
+    shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+    (out.parent / "pids").mkdir()
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", *command(root, out, "--workers=0")],
+            env={
+                **environment(out.parent / "pids", 0.05),
+                **shared,
+                "RANK": str(rank),
+                "LOCAL_RANK": str(rank),
+                "MASTER_PORT": str(port),
+            },
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_when_one_process_of_a_run_is_gone_the_other_says_what_goes_on(
+    whole: Path, tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with two_ranks(whole, tmp_path / "out", port) as (first, second):
+        wait(has_made(tmp_path / "out", 4), second)
+        second.send_signal(number)
+        second.communicate(timeout=30)
+        assert second.returncode == status
+        _, stderr = first.communicate(timeout=60)
+    assert first.returncode == 6, stderr
+    assert "the same command goes on" in stderr
+    assert "Traceback" not in stderr
+    go_on(whole, tmp_path / "out", len(maps(tmp_path / "out")))
+
+
+def test_an_error_of_the_first_process_ends_the_others(whole: Path, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a file").write_bytes(b"")
+    with two_ranks(whole, tmp_path / "out", port) as processes:
+        said = [process.communicate(timeout=60)[1] for process in processes]
+        assert [process.returncode for process in processes] == [3, 3]
+    assert "no stamp" in said[0]
+    assert "Traceback" not in said[1]
 
 
 def test_two_processes_one_of_which_is_killed(whole: Path, tmp_path: Path) -> None:

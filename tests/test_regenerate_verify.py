@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from wsss_assets.catalog.records import MADE_MAPS_NAME
 from wsss_assets.cli import main
 from wsss_assets.errors import DataError, UsageError
 from wsss_assets.models.architecture import Normalisation
+from wsss_assets.storage.files import sha256_file
 from wsss_assets.storage.maps import ActivationFolder, SaliencyFolder
 from wsss_assets.storage.receipts import RECEIPTS_NAME
 from wsss_assets.storage.stamps import STAMP_NAME
@@ -23,6 +25,7 @@ pytest.importorskip("torch")
 
 from wsss_assets.regenerate import regenerate
 from wsss_assets.regenerate.verify import Labelling, compare, sample, verify
+from wsss_assets.regenerate.weights import WeightsFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,7 +105,8 @@ def test_a_sample_is_the_same_each_time_and_grows() -> None:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Path:
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("WSSS_ASSETS_CACHE", str(tmp_path / "cache"))
     generator = np.random.default_rng(2)
     (tmp_path / "photos").mkdir()
     for name in "abc":
@@ -181,6 +185,114 @@ def test_what_a_verification_needs(made: Path) -> None:
     result = call(made, "--verify=voc2012/activation/cam", "--model=toy")
     assert result.exit_code == 2
     assert "expected a set of saliency maps" in result.stderr
+
+
+def without_weights(made: Path, *more: str) -> Result:
+    arguments = ["regenerate", f"--images={made / 'photos'}", f"--verify={made / 'maps'}"]
+    return CliRunner().invoke(main, [*arguments, "--workers=0", *more])
+
+
+def change_record(made: Path, **weights: Any) -> None:  # noqa: ANN401
+    path = made / "maps" / MADE_MAPS_NAME
+    record = json.loads(path.read_text("utf-8"))
+    record["weights"][0].update(weights)
+    path.write_text(json.dumps(record), "utf-8")
+
+
+@pytest.mark.usefixtures("toys_only")
+def test_weights_that_are_not_published_must_be_named(made: Path) -> None:
+    result = without_weights(made)
+    assert result.exit_code == 2
+    assert "are not published" in result.stderr
+    assert "toy.pth of sha256 " in result.stderr
+    assert "--weights FILE" in result.stderr
+
+
+@pytest.mark.usefixtures("toys_only")
+def test_published_weights_are_taken_only_if_they_are_the_recorded_ones(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sha256 = sha256_file(made / "toy.pth")
+    monkeypatch.setattr("wsss_assets.regenerate.recorded.weights_names", lambda: ["known"])
+    monkeypatch.setattr("wsss_assets.regenerate.recorded.get_weights", lambda name: name)
+    monkeypatch.setattr(
+        "wsss_assets.regenerate.recorded.fetch_weights",
+        lambda name, _: WeightsFile(made / "toy.pth", sha256, name),
+    )
+    change_record(made, record="known")
+    result = without_weights(made)
+    assert result.exit_code == 0, result.output
+    change_record(made, sha256="0" * 64)
+    result = without_weights(made)
+    assert result.exit_code == 3
+    assert f"expected sha256 {'0' * 64}; found sha256 {sha256}" in result.stderr
+
+
+@pytest.mark.usefixtures("toys_only")
+def test_other_weights_are_compared_and_that_is_said(made: Path) -> None:
+    change_record(made, sha256="0" * 64)
+    path = made / "maps" / MADE_MAPS_NAME
+    record = json.loads(path.read_text("utf-8"))
+    record["settings"].update(weights=["0" * 64], numpy="1.0")
+    path.write_text(json.dumps(record), "utf-8")
+    result = call(made, f"--verify={made / 'maps'}", "--json=-")
+    assert result.exit_code == 0, result.output
+    sha256 = sha256_file(made / "toy.pth")
+    assert f"not as recorded: weights ['{sha256}'], recorded ['{'0' * 64}']" in result.stderr
+    found = json.loads(result.stdout)["departures"]
+    assert found["weights"] == {"recorded": ["0" * 64], "here": [sha256]}
+    assert found["numpy"] == {"recorded": "1.0", "here": np.__version__}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"precision": "bf16"}, {"own_frame": True}, {"mean": (0.1, 0.2, 0.3)}, {"batch_size": 2}],
+    ids=str,
+)
+@pytest.mark.usefixtures("toys_only")
+def test_settings_are_those_of_the_record(made: Path, options: dict[str, Any]) -> None:
+    shutil.rmtree(made / "maps")
+    regenerate(
+        toys.toy(),
+        made / "photos",
+        made / "maps",
+        weights=[made / "toy.pth"],
+        workers=0,
+        device="cpu",
+        **options,
+    )
+    arguments = [f"--verify={made / 'maps'}", "--levels=0", "--share=100"]
+    result = call(made, *arguments)
+    assert result.exit_code == 0, result.output
+    assert "not as recorded" not in result.stderr
+    result = call(made, *arguments, "--precision=fp16")
+    assert "not as recorded: precision 'fp16'" in result.stderr
+
+
+@pytest.mark.usefixtures("toys_only")
+def test_a_frame_that_the_maps_do_not_have_is_refused_at_once(made: Path) -> None:
+    result = call(made, f"--verify={made / 'maps'}", "--own-frame")
+    assert result.exit_code == 2
+    assert "leave out --own-frame" in result.stderr
+
+
+@pytest.mark.usefixtures("toys_only")
+def test_another_model_does_not_get_the_weights_of_the_record(made: Path) -> None:
+    result = without_weights(made, "--model=toy_native")
+    assert result.exit_code == 2
+    assert "no published weights of toy_native" in result.stderr
+
+
+@pytest.mark.usefixtures("toys_only")
+def test_what_was_made_on_a_gpu_is_remade_here_and_that_is_said(made: Path) -> None:
+    path = made / "maps" / MADE_MAPS_NAME
+    record = json.loads(path.read_text("utf-8"))
+    record["settings"].update(device="cuda", precision="tf32", compiled=True, batch_size=64)
+    path.write_text(json.dumps(record), "utf-8")
+    result = call(made, f"--verify={made / 'maps'}")
+    assert result.exit_code == 0, result.output
+    for name in ("device 'cpu'", "precision 'fp32'", "compiled False", "batch_size 1"):
+        assert f"not as recorded: {name}, recorded" in result.stderr
 
 
 @pytest.mark.usefixtures("toys_only")

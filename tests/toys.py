@@ -6,6 +6,7 @@ What is prepared needs no torch, so nothing here imports it before a network is 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from functools import partial
@@ -46,6 +47,22 @@ def fixed(photo: UInt8) -> UInt8:
         os._exit(9)
     resized = Image.fromarray(photo).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
     return np.ascontiguousarray(np.asarray(resized).transpose(2, 0, 1))
+
+
+class Unloadable:
+    """A preparation that another process can be sent and cannot load."""
+
+    def __call__(self, photo: UInt8) -> UInt8:
+        return fixed(photo)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _end, ()
+
+
+def _end() -> None:
+    if os.environ["TOY_ENDS"] == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    raise ImportError("gone")
 
 
 def fixed_size(height: int, width: int) -> tuple[int, int]:
@@ -112,6 +129,7 @@ def toy(name: str = "toy", **changes: Any) -> Architecture:  # noqa: ANN401
         "normalisation": NORMALISATION,
         "read_out": read_out,
         "finish": finish,
+        "own_frame": f"{SIDE} × {SIDE}",
         "steps": {"resize": "bilinear"},
         "batch": 4,
     }
@@ -121,6 +139,7 @@ def toy(name: str = "toy", **changes: Any) -> Architecture:  # noqa: ANN401
 TOYS = {
     "toy": partial(toy),
     "toy_native": partial(toy, "toy_native", prepare=native, prepared_size=native_size),
+    "toy_unloadable": partial(toy, "toy_unloadable", prepare=Unloadable()),
     "toy_heavy": partial(toy, "toy_heavy", prepare=heavy),
 }
 

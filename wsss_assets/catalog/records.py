@@ -667,18 +667,20 @@ class MadeMaps(Record):
         unknown: what is not known of it, or was chosen here; None: nothing.
         made_by: model, weights and program in a sentence.
         weights: the files that were loaded, in order.
-        settings: all else that decides the maps; the folder's stamp.
-        versions: of the programs that had a part in it, by name.
-        device: what people call it.
-        smallest_batch: to what size batches were halved, for want of memory, in the run that
-            wrote this; None: they were not.
-        command: the arguments of that run.
-        benchmark: of which benchmark the images are; None: of none.
+        settings: all else that decides the maps, versions of programs among it; the folder's
+            stamp.
+        python: version of the interpreter of the last run that changed this record.
+        devices: how many of the maps were made on what, by what people call it.
+        smallest_batch: to what size batches were halved, for want of memory, for any of the
+            maps; None: they were not.
+        command: the arguments of the last run that changed this record.
+        benchmark: of which benchmark the images are; None: of none, or not of one alone.
         split: of which split.
         labels: by which activation maps were made; None: these are none.
-        ids_sha256: digest of the image ids in their order, each with a line feed.
-        images: how many.
-        maps: sha256 of each map's file, by its name without suffix.
+        ids_sha256: digest of the image ids, sorted, each with a line feed.
+        images: how many images were wanted, by all runs with these settings.
+        maps: sha256 of each map's file that a run with these settings made, by its name without
+            suffix.
         failed: why an image has no map, by image id.
     """
 
@@ -689,8 +691,8 @@ class MadeMaps(Record):
     made_by: Line
     weights: tuple[LoadedWeights, ...]
     settings: dict[str, Any]
-    versions: dict[str, Line]
-    device: Line
+    python: Line
+    devices: dict[str, PositiveInt]
     smallest_batch: PositiveInt | None
     command: tuple[str, ...]
     benchmark: Name | None

@@ -80,7 +80,7 @@ def _colour(
     type=click.Choice(["fp32", "tf32", "bf16", "fp16"]),
     default="fp32",
     show_default=True,
-    help="How exactly to run.",
+    help="How exactly to run: all but fp32 give an approximation, see docs/models.md.",
 )
 @click.option(
     "--batch-size",
@@ -96,7 +96,7 @@ def _colour(
     metavar="N",
     help="Processes that prepare photos; 0: none, threads do.  [default: by device and cores]",
 )
-@click.option("--compile", "compiled", is_flag=True, help="Let torch compile the network first.")
+@click.option("--compile", "compiled", is_flag=True, help="Let torch compile it first, for a GPU.")
 @click.option("--mean", callback=_colour, metavar="A,B,C", help="In place of the model's own mean.")
 @click.option("--std", callback=_colour, metavar="A,B,C", help="In place of the model's own std.")
 @click.option(

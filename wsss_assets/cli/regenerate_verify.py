@@ -6,6 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from wsss_assets.cli.options import print_failures, write_json
 
@@ -40,6 +41,7 @@ def verify_options(command: Callable[..., object]) -> Callable[..., object]:
         **others: Any,  # noqa: ANN401 (handed on as they are)
     ) -> object:
         if verify is None:
+            _refuse_alone()
             return command(**others)
         _verify(verify, sample, (levels, share / 100), (activation, saliency), **others)
         return None
@@ -91,6 +93,21 @@ _OPTIONS = (
 )
 
 
+def _refuse_alone() -> None:
+    """Refuse options that say something of a comparison where nothing is compared."""
+    from wsss_assets.errors import UsageError
+
+    for name in ("sample", "levels", "share", "activation"):
+        if _is_given(name):
+            raise UsageError(f"--{name} goes with --verify", hint="leave it out, or add --verify")
+
+
+def _is_given(name: str) -> bool:
+    """Whether an option was written down, be it with its default."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source not in {None, ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP}
+
+
 def _verify(
     name: str,
     images_at_most: int,
@@ -123,11 +140,11 @@ def _verify(
         raise UsageError("--verify runs in one process", hint="call it without torchrun")
     kind = None if model is None else kind_of(model)
     given = open_given(name, split, Terminal(), kind=kind)
-    model = model or given.model
-    if model is None:
-        raise UsageError(f"what made {name} is not recorded", hint="name it with --model NAME")
-    if not weights and given.weights is not None:
-        weights = (given.weights,)
+    if options["own_frame"] and given.own_frame is False:
+        raise UsageError(
+            f"the maps of {name} have the size of their photos", hint="leave out --own-frame"
+        )
+    model, weights, options = _as_recorded(name, given, model, weights, options)
     known = get_benchmark(benchmark or given.benchmark or "voc2012")
     wanted = sample(_wanted(given, known, labels, ids), images_at_most)
     if given.kind == "saliency":
@@ -144,11 +161,44 @@ def _verify(
         images,
         wanted,
         labelling=labelling,
+        recorded=given.made.settings if given.made is not None else None,
         feedback=Terminal(),
         weights=weights,
         **options,
     )
+    for setting, (recorded, here) in found.departures.items():
+        click.echo(f"not as recorded: {setting} {here!r}, recorded {recorded!r}", err=True)
     _report(found, tolerance, json_target)
+
+
+def _as_recorded(
+    name: str,
+    given: Given,
+    model: str | None,
+    weights: tuple[str, ...],
+    options: dict[str, Any],
+) -> tuple[str, tuple[str, ...], dict[str, Any]]:
+    """Model, weights and options: those that were given, and else those of the record."""
+    from wsss_assets.errors import UsageError
+    from wsss_assets.map_sets.feedback import Terminal
+    from wsss_assets.regenerate.recorded import is_model, recorded_options, recorded_weights
+
+    if model is None and given.model is None:
+        raise UsageError(f"what made {name} is not recorded", hint="name it with --model NAME")
+    if model is not None and not is_model(model, given.model):
+        return model, weights, options
+    if given.made is None:
+        found = () if given.weights is None else (given.weights,)
+        return model or str(given.model), weights or found, options
+    device = options["device"] if _is_given("device") else None
+    as_made = recorded_options(given.made, device=device)
+    chosen = {
+        option: value
+        for option, value in options.items()
+        if _is_given(option) or option not in as_made or (option == "onnx" and value is not None)
+    }
+    weights = weights or recorded_weights(given.made, name, Terminal())
+    return str(given.model), weights, {**as_made, **chosen}
 
 
 def _wanted(

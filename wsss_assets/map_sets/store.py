@@ -199,7 +199,7 @@ def _lock(set_id: str) -> FileLock:
 
 
 def staging_lock(folder: Path) -> FileLock:
-    """A lock on a staging folder, held while it is used as a context manager."""
+    """A lock on a folder that is written to, held while it is used as a context manager."""
     return _lock_file(f"staging-{holding_key(str(folder.resolve()))}")
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from wsss_assets.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,12 +30,24 @@ class Normalisation:
         std: likewise.
         scale: what values are divided by first: 255 for bytes that become 0..1.
         channels: the order that the network is shown.
+
+    Raises:
+        UsageError: mean or std hold what is no finite number, or std a zero.
     """
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     scale: float = 255.0
     channels: Literal["RGB", "BGR"] = "RGB"
+
+    def __post_init__(self) -> None:
+        finite = all(math.isfinite(value) for value in (*self.mean, *self.std))
+        if not (finite and all(self.std)):
+            raise UsageError(
+                "photos cannot be normalised by this mean and standard deviation",
+                expected="finite numbers, and no zero in the standard deviation",
+                found=f"mean {self.mean}, std {self.std}",
+            )
 
     def __call__(self, batch: torch.Tensor) -> torch.Tensor:
         """Float32 (N, 3, H, W), from RGB of any dtype and the same shape."""
@@ -60,10 +75,14 @@ class Finish(Protocol):
         Args:
             values: float32 (h, w), one image of what `read_out` gave.
             size: (H, W) of the photo.
-            own_frame: leave the map at the size at which the authors' script writes it.
+            own_frame: leave the map at the size at which the authors' script writes it; not asked
+                of networks without such (`Architecture.own_frame`).
 
         Returns:
             uint8 (H, W), or of the authors' size.
+
+        Raises:
+            DataError: a value is no finite number.
         """
 
 
@@ -86,10 +105,14 @@ class Architecture:
             size depends on that of the photo alone.
         prepared_size: (H, W) of a photo → (h, w) of what `prepare` makes of it.
         normalisation: applied to batches of prepared photos, on the device.
-        read_out: (network, normalised float32 (N, 3, h, w)) → probabilities float32 (N, h', w').
+        read_out: (network, normalised float32 (N, 3, h, w)) → probabilities float32 (N, h', w'),
+            under autocast as well.
         finish: what leaves the device → the map.
-        steps: how preparing, reading out and finishing are done, in words and figures, resize and
-            rounding rules included: part of the fingerprint of every map.
+        own_frame: at which size the authors' script writes its maps, in words; None: at that of
+            the photo.
+        steps: how preparing, reading out and finishing are done, in words and figures, rules of
+            resizing and rounding included: part of the fingerprint of every map. All networks have
+            `resize`, `read_out`, `to_8_bit` and `resize_back`.
         batch: how many fit a GPU of 16 GiB comfortably; 1 where sizes differ.
         version: raised whenever a change of ours may change a map.
     """
@@ -106,6 +129,7 @@ class Architecture:
     normalisation: Normalisation
     read_out: Callable[[nn.Module, torch.Tensor], torch.Tensor]
     finish: Finish
+    own_frame: str | None = None
     steps: Mapping[str, str] = field(default_factory=dict)
     batch: int = 16
     version: int = 1

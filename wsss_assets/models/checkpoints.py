@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+from zipfile import ZIP_STORED, ZipFile
 
 import torch
 
@@ -49,6 +50,9 @@ MOST_NAMED = 10
 """Keys of a kind that a message names; the error's attributes have all."""
 
 _MOST_WRAPPERS = 4
+_MOST_PICKLED = 64 << 20
+"""Bytes of the record that names and shapes are in; those of large networks are below one MiB."""
+
 _COUNTER = "num_batches_tracked"
 _NOTHING_LOADED = "nothing was loaded"
 _AGAIN = "download it again and compare its size with that of the original"
@@ -177,6 +181,8 @@ def _read_pytorch(path: Path) -> object:
     with path.open("rb") as file:
         mapped = file.read(len(_ZIP)) == _ZIP
     try:
+        if mapped:
+            _refuse_bombs(path)
         with (
             _one_at_a_time,
             warnings.catch_warnings(),
@@ -184,11 +190,46 @@ def _read_pytorch(path: Path) -> object:
         ):
             warnings.simplefilter("ignore")  # of old formats and protocols
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+    except WeightsError:
+        raise
     except Exception as error:
         refused = re.search(r"GLOBAL (\S+)", str(error))
         if refused:
             raise _would_run_code(path, refused[1]) from None
         raise _unreadable(path, "a PyTorch", error) from error
+
+
+def _refuse_bombs(path: Path) -> None:
+    """Refuse a zipped file of which more would come than it holds, by its index alone.
+
+    Raises:
+        WeightsError: records are compressed, larger together than the file, or the pickle among
+            them is too large.
+        zipfile.BadZipFile: there is no index.
+    """
+    with ZipFile(path) as archive:
+        records = archive.infolist()
+    compressed = [one.filename for one in records if one.compress_type != ZIP_STORED]
+    pickled = max((one.file_size for one in records if _is_pickle(one.filename)), default=0)
+    total, size = sum(one.file_size for one in records), path.stat().st_size
+    faults = {
+        f"{len(compressed)} compressed ({_some(compressed)})": bool(compressed),
+        f"a pickle of {pickled:,} bytes": pickled > _MOST_PICKLED,
+        f"{total:,} bytes of records in a file of {size:,}": total > size,
+    }
+    if any(faults.values()):
+        raise WeightsError(
+            f"{path} is no PyTorch file as torch writes them",
+            expected="records that are not compressed, the pickle among them at most "
+            f"{_MOST_PICKLED >> 20} MiB",
+            found=", ".join(fault for fault, there in faults.items() if there),
+            done=_NOTHING_LOADED,
+            hint="unpack it if it is an archive of files; otherwise do not trust it",
+        )
+
+
+def _is_pickle(name: str) -> bool:
+    return name.lower().endswith("data.pkl")
 
 
 def _would_run_code(path: Path, name: str) -> WeightsError:

@@ -17,10 +17,12 @@ from torch import nn
 from wsss_assets.models.architecture import IMAGENET, Architecture
 from wsss_assets.models.backbones import drn
 from wsss_assets.models.finishing import truncated_bilinear
-from wsss_assets.models.preparing import stretched
+from wsss_assets.models.preparing import one_size, stretched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from wsss_assets.models.tensors import Outputs
 
 __all__ = ["ARCHITECTURES", "DeepUSPS"]
 
@@ -58,9 +60,7 @@ class DeepUSPS(nn.Module):
         )
         self.up.weight.data.copy_(_bilinear_kernel(drn.STRIDE))
 
-    def forward(
-        self, x: torch.Tensor, *, side_outputs: bool = False
-    ) -> torch.Tensor | tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def forward(self, x: torch.Tensor, *, side_outputs: bool = False) -> Outputs:
         """Logits of x (N, 3, H, W); see the class."""
         features = self.base(x)
         small = self.seg(features)
@@ -84,7 +84,7 @@ def read_out(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
         x: normalised, float32; h' and w' are h and w rounded up to multiples of 8.
     """
     logits: torch.Tensor = net(x)
-    return logits.softmax(dim=1)[:, 0]
+    return logits.float().softmax(dim=1)[:, 0]
 
 
 def _architecture(
@@ -104,13 +104,14 @@ def _architecture(
         ),
         build=partial(DeepUSPS, trunk),
         prepare=partial(stretched, size=SIZE, rule="bicubic"),
-        prepared_size=lambda *_: SIZE,
+        prepared_size=partial(one_size, size=SIZE),
         normalisation=IMAGENET,
         read_out=read_out,
         finish=truncated_bilinear,
+        own_frame=f"{SIZE[0]} × {SIZE[1]}",
         steps={
             "resize": "pillow bicubic to 432x432",
-            "values": "softmax, channel 0, no CRF",
+            "read_out": "softmax, channel 0, no CRF",
             "to_8_bit": "truncate 255 p at 432x432",
             "resize_back": "pillow bilinear of 8 bits",
         },

@@ -21,7 +21,7 @@ from wsss_assets.models import preparing, resizing
 from wsss_assets.models.architecture import IMAGENET, Architecture
 from wsss_assets.models.backbones.vgg16 import Vgg16
 from wsss_assets.models.finishing import rounded
-from wsss_assets.models.tensors import check_sides
+from wsss_assets.models.tensors import Outputs, check_sides
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,9 +73,7 @@ class Dss(nn.Module):
         )
         self.fuse = Fusion(len(_SIDES))
 
-    def forward(
-        self, x: torch.Tensor, side_outputs: bool = False
-    ) -> torch.Tensor | tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def forward(self, x: torch.Tensor, *, side_outputs: bool = False) -> Outputs:
         """Float32 (N, 3, H, W) → logits (N, 1, H, W), with `side_outputs` and those of all sides.
 
         Raises:
@@ -166,16 +164,15 @@ def read_out(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """
     logits, sides = net(x, side_outputs=True)
     read = torch.cat([*(sides[name] for name in _READ), logits], 1)
-    return torch.sigmoid(read).mean(1)
+    return torch.sigmoid(read.float()).mean(1)
 
 
-def finish(values: NDArray[np.float32], size: tuple[int, int], *, own_frame: bool = False) -> UInt8:
+def finish(values: NDArray[np.float32], size: tuple[int, int], **_: bool) -> UInt8:
     """Probabilities enlarged bilinearly, corners on corners, then bytes to the nearest.
 
-    See `wsss_assets.models.architecture.Finish`. The port writes no maps; its own frame is the
-    square that the network saw.
+    See `wsss_assets.models.architecture.Finish`; the port writes no maps.
     """
-    return rounded(values if own_frame else resizing.align_corners(values, size))
+    return rounded(resizing.align_corners(values, size))
 
 
 ARCHITECTURES = (

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wsss_assets.errors import DataError
 from wsss_assets.models import resizing
 
 if TYPE_CHECKING:
@@ -13,18 +14,43 @@ if TYPE_CHECKING:
 
     from wsss_assets.storage.images import UInt8
 
-__all__ = ["rounded", "truncated", "truncated_bilinear"]
+__all__ = ["finite", "rounded", "truncated", "truncated_bilinear"]
+
+
+def finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same values.
+
+    Raises:
+        DataError: one is no finite number; as a byte it would look like any other.
+    """
+    faulty = int(np.count_nonzero(~np.isfinite(values)))
+    if faulty:
+        raise DataError(
+            "the network gave values that are no finite numbers",
+            expected="probabilities",
+            found=f"{faulty:,} such of {values.size:,}",
+            hint="half precision can overflow: try --precision fp32",
+        )
+    return values
 
 
 def rounded(values: NDArray[np.float32]) -> UInt8:
-    """Probabilities as bytes: 255 times each, to the nearest, halves to even."""
-    nearest: UInt8 = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    """Probabilities as bytes: 255 times each, to the nearest, halves to even.
+
+    Raises:
+        DataError: see `finite`.
+    """
+    nearest: UInt8 = np.rint(np.clip(finite(values), 0, 1) * 255).astype(np.uint8)
     return nearest
 
 
 def truncated(values: NDArray[np.float32]) -> UInt8:
-    """Probabilities as bytes: 255 times each, rounded down."""
-    floor: UInt8 = (np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8)
+    """Probabilities as bytes: 255 times each, rounded down.
+
+    Raises:
+        DataError: see `finite`.
+    """
+    floor: UInt8 = (np.clip(finite(values), 0, 1) * np.float32(255)).astype(np.uint8)
     return floor
 
 

@@ -7,7 +7,7 @@ the weights come in two files.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -16,7 +16,7 @@ from wsss_assets.errors import WeightsError
 from wsss_assets.models import finishing, preparing
 from wsss_assets.models.architecture import IMAGENET, Architecture
 from wsss_assets.models.backbones.vit import LAYER_NORM_EPS, VisionTransformer
-from wsss_assets.models.tensors import check_sides, probabilities
+from wsss_assets.models.tensors import Outputs, check_sides, probabilities
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -56,17 +56,7 @@ class Move(nn.Module):
         super().__init__()
         self.segmenter = _Segmenter()
 
-    @overload
-    def forward(self, x: torch.Tensor, *, side_outputs: Literal[False] = False) -> torch.Tensor: ...
-
-    @overload
-    def forward(
-        self, x: torch.Tensor, *, side_outputs: Literal[True]
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]: ...
-
-    def forward(
-        self, x: torch.Tensor, *, side_outputs: bool = False
-    ) -> torch.Tensor | tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def forward(self, x: torch.Tensor, *, side_outputs: bool = False) -> Outputs:
         """Logits of the foreground.
 
         Args:
@@ -207,6 +197,7 @@ ARCHITECTURES = (
         normalisation=IMAGENET,
         read_out=probabilities,
         finish=finish,
+        own_frame=f"shorter side {SIDE}, longer side at most {LONGEST}, margins cut off",
         steps={
             "resize": f"Pillow bicubic, shorter side {SIDE}, longer side rounded down and at most "
             f"{LONGEST}",

@@ -21,8 +21,9 @@ from torch import nn
 
 from wsss_assets.errors import MissingDependencyError, UsageError, WeightsError
 from wsss_assets.models.architecture import Architecture, Normalisation
-from wsss_assets.models.finishing import rounded
+from wsss_assets.models.finishing import finite, rounded
 from wsss_assets.models.onnx_settings import OnnxSettings, prepared
+from wsss_assets.models.preparing import one_size
 from wsss_assets.models.resizing import pillow
 
 if TYPE_CHECKING:
@@ -77,18 +78,18 @@ def onnx_architecture(path: Path, settings: OnnxSettings | None = None) -> Archi
         unknown="Whether its authors prepare photos like this, the file does not say.",
         build=partial(OnnxNetwork, path, settings.output),
         prepare=prepare,
-        prepared_size=partial(_always, size),
+        prepared_size=partial(one_size, size=size),
         normalisation=normalisation,
         read_out=partial(_read_out, sigmoid=sigmoid),
         finish=partial(_finish, rule=settings.resize, min_max=settings.min_max),
         steps={
-            "resize": f"to {height} x {width}, Pillow {settings.resize}; the map back, on 8 bits, "
-            "likewise",
+            "resize": f"Pillow {settings.resize} to {height} x {width}",
             "divided_by": "the largest byte of the photo" if own_scale else f"{settings.scale:g}",
             "output": net.output,
-            "activation": "sigmoid" if sigmoid else "none",
+            "read_out": "sigmoid" if sigmoid else "as it is",
             "min_max": "each map stretched to 0..1" if settings.min_max else "no",
             "to_8_bit": "rint(255 p)",
+            "resize_back": f"bytes by Pillow {settings.resize}",
             "runtime": net.runtime,
         },
         batch=1 if net.one_by_one else 8,
@@ -237,7 +238,9 @@ def _gives_logits(
 
 
 def _are_probabilities(values: torch.Tensor) -> bool:
-    return bool(values.min() >= -_SLACK and values.max() <= 1 + _SLACK)
+    """What is no finite number is passed over: it is the fault of a photo, not of the kind."""
+    there = values[values.isfinite()]
+    return not len(there) or bool(there.min() >= -_SLACK and there.max() <= 1 + _SLACK)
 
 
 def _read_out(net: nn.Module, x: torch.Tensor, *, sigmoid: bool) -> torch.Tensor:
@@ -251,24 +254,19 @@ def _read_out(net: nn.Module, x: torch.Tensor, *, sigmoid: bool) -> torch.Tensor
             found=f"{float(values.min()):g} to {float(values.max()):g}",
             hint="choose --onnx-activation sigmoid",
         )
-    return values.clamp(0, 1)
+    return torch.where(values.isfinite(), values.clamp(0, 1), torch.nan)
 
 
 def _finish(
     values: NDArray[np.float32],
     size: tuple[int, int],
     *,
-    own_frame: bool = False,
     rule: PillowRule,
     min_max: bool,
+    **_: bool,
 ) -> UInt8:
     """See `Finish`; a map of one value becomes black where it is to be stretched to 0..1."""
     if min_max:
-        low, high = values.min(), values.max()
+        low, high = finite(values).min(), values.max()
         values = (values - low) / (high - low if high > low else 1)
-    levels = rounded(values)
-    return levels if own_frame else pillow(levels, size, rule)
-
-
-def _always(size: tuple[int, int], height: int, width: int) -> tuple[int, int]:  # noqa: ARG001
-    return size
+    return pillow(rounded(values), size, rule)

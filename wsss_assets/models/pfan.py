@@ -20,7 +20,7 @@ from wsss_assets.models import preparing, resizing
 from wsss_assets.models.architecture import IMAGENET, Architecture
 from wsss_assets.models.backbones.vgg16 import Vgg16
 from wsss_assets.models.finishing import rounded, truncated
-from wsss_assets.models.tensors import check_sides, probabilities, resized
+from wsss_assets.models.tensors import Outputs, check_sides, probabilities, resized
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,9 +70,7 @@ class Pfan(nn.Module):
         self.spa_att = SpatialAttention(64)
         self.ff_conv_1 = nn.Conv2d(128, 1, 3, padding=1)
 
-    def forward(
-        self, x: torch.Tensor, side_outputs: bool = False
-    ) -> torch.Tensor | tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def forward(self, x: torch.Tensor, *, side_outputs: bool = False) -> Outputs:
         """Float32 (N, 3, H, W) → logits (N, 1, H, W), with `side_outputs` and the attention.
 
         Raises:
@@ -194,6 +192,7 @@ ARCHITECTURES = (
         normalisation=IMAGENET,
         read_out=probabilities,
         finish=finish,
+        own_frame=f"{SIDE} × {SIDE}, margins included",
         steps={
             "resize": "black margins, floor((longer - side) / 2) on both ends of the shorter side, "
             f"then OpenCV INTER_AREA to {SIDE} × {SIDE}; photos longer than {MOST} pixels are "

@@ -23,7 +23,7 @@ from wsss_assets.models.architecture import Architecture, Normalisation
 from wsss_assets.models.backbones.resnet50 import Resnet50
 from wsss_assets.models.backbones.vgg16 import Vgg16
 from wsss_assets.models.finishing import rounded
-from wsss_assets.models.tensors import check_sides, probabilities, resized
+from wsss_assets.models.tensors import Outputs, check_sides, probabilities, resized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -141,9 +141,7 @@ class PoolNet(_Decoding):
         self.score = _named(score=nn.Conv2d(layout.widths[-1][1], 1, 1))
         self.convert = _converter(layout)
 
-    def forward(
-        self, x: torch.Tensor, side_outputs: bool = False
-    ) -> torch.Tensor | tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def forward(self, x: torch.Tensor, *, side_outputs: bool = False) -> Outputs:
         """Float32 (N, 3, H, W) → logits (N, 1, H, W), with `side_outputs` and an empty dictionary.
 
         Raises:
@@ -176,9 +174,7 @@ class JointPoolNet(_Decoding):
         self.score = _named(score=nn.Conv2d(2 * salient, 1, 3, padding=1))
         self.convert = _converter(layout)
 
-    def forward(
-        self, x: torch.Tensor, side_outputs: bool = False
-    ) -> torch.Tensor | tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def forward(self, x: torch.Tensor, *, side_outputs: bool = False) -> Outputs:
         """Float32 (N, 3, H, W) → saliency logits (N, 1, H, W), with `side_outputs` and the edges.
 
         Raises:
@@ -341,16 +337,14 @@ def _edge_information(channels: int, out: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def finish(values: NDArray[np.float32], size: tuple[int, int], *, own_frame: bool = False) -> UInt8:
+def finish(values: NDArray[np.float32], size: tuple[int, int], **_: bool) -> UInt8:
     """Bytes to the nearest; photos shown at another size are brought back by Pillow's bilinear.
 
     See `wsss_assets.models.architecture.Finish`. The authors write maps at the size that the
     network was shown, which is the photo's, save for photos that it cannot take.
     """
-    bytes_ = rounded(values)
-    return (
-        bytes_ if own_frame or values.shape == size else resizing.pillow(bytes_, size, "bilinear")
-    )
+    levels = rounded(values)
+    return levels if values.shape == size else resizing.pillow(levels, size, "bilinear")
 
 
 def _architecture(

@@ -2,7 +2,8 @@
 
 A resize rule is part of a method: the same photo at the same size differs by several grey levels
 between libraries. All rules here but Pillow's own are weighted sums, of columns first and then of
-rows, with weights that depend on the two lengths of an axis alone.
+rows, with weights that depend on the two lengths of an axis alone. "uint8 (H, W[, 3])" is an array
+with or without channels; the result has them if the values do.
 """
 
 from __future__ import annotations
@@ -84,17 +85,10 @@ def pillow(values: UInt8, size: tuple[int, int], rule: PillowRule) -> UInt8:
 
 
 def opencv_area(values: UInt8, size: tuple[int, int]) -> UInt8:
-    """OpenCV's `INTER_AREA` of 8-bit values.
+    """OpenCV's `INTER_AREA`: uint8 (H, W[, 3]), a size (h, w) → uint8 (h, w[, 3]).
 
     Where no side grows, pixels are averages of what they cover; otherwise it is bilinear on both
     axes, with positions of its own.
-
-    Args:
-        values: uint8 (H, W) or (H, W, 3).
-        size: (h, w).
-
-    Returns:
-        uint8 (h, w) or (h, w, 3).
     """
     height, width = values.shape[:2]
     if size == (height, width):
@@ -108,14 +102,9 @@ def opencv_area(values: UInt8, size: tuple[int, int]) -> UInt8:
 
 
 def opencv_bilinear(values: UInt8, size: tuple[int, int]) -> UInt8:
-    """OpenCV's `INTER_LINEAR` of 8-bit values, in its fixed-point arithmetic; it does not smooth.
+    """OpenCV's `INTER_LINEAR`: uint8 (H, W[, 3]), a size (h, w) → uint8 (h, w[, 3]).
 
-    Args:
-        values: uint8 (H, W) or (H, W, 3).
-        size: (h, w).
-
-    Returns:
-        uint8 (h, w) or (h, w, 3).
+    In its fixed-point arithmetic; it does not smooth.
     """
     height, width = values.shape[:2]
     if size == (height, width):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from torch.nn import functional as F  # noqa: N812 (torch's own documentation calls it so)
@@ -12,7 +12,10 @@ from wsss_assets.errors import UsageError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["check_sides", "probabilities", "resized"]
+__all__ = ["Outputs", "check_sides", "probabilities", "resized"]
+
+Outputs: TypeAlias = "torch.Tensor | tuple[torch.Tensor, dict[str, torch.Tensor]]"
+"""What a network's `forward` gives: logits; and, with `side_outputs`, others by name."""
 
 
 def resized(
@@ -23,9 +26,12 @@ def resized(
 
 
 def probabilities(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """`read_out` of networks with one logit: its sigmoid, (N, 3, h, w) → float32 (N, h', w')."""
+    """`read_out` of networks with one logit: its sigmoid, (N, 3, h, w) → float32 (N, h', w').
+
+    The sigmoid is taken in float32: in half precision it has a few hundred values.
+    """
     logits: torch.Tensor = net(x)
-    return torch.sigmoid(logits)[:, 0]
+    return torch.sigmoid(logits.float())[:, 0]
 
 
 def check_sides(x: torch.Tensor, *, at_least: int = 1, multiple_of: int = 1) -> None:

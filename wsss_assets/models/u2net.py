@@ -19,8 +19,8 @@ from torch.nn import functional as F  # noqa: N812 (torch's own documentation ca
 
 from wsss_assets.models.architecture import IMAGENET, Architecture
 from wsss_assets.models.finishing import truncated_bilinear
-from wsss_assets.models.preparing import stretched_by_maximum
-from wsss_assets.models.tensors import probabilities, resized
+from wsss_assets.models.preparing import one_size, stretched_by_maximum
+from wsss_assets.models.tensors import Outputs, probabilities, resized
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,9 +141,7 @@ class U2Net(nn.Module):
             self.add_module(f"side{scale}", nn.Conv2d(channels[stage][-1], 1, 3, padding=1))
         self.outconv = nn.Conv2d(SCALES, 1, 1)
 
-    def forward(
-        self, x: torch.Tensor, *, side_outputs: bool = False
-    ) -> torch.Tensor | tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def forward(self, x: torch.Tensor, *, side_outputs: bool = False) -> Outputs:
         """Logits (N, 1, H, W) of x (N, 3, H, W); see the class for the side outputs."""
         size = x.shape[-2:]
         sides = {
@@ -245,13 +243,13 @@ def _architecture(
         ),
         build=partial(U2Net, channels),
         prepare=partial(stretched_by_maximum, size=SIZE),
-        prepared_size=lambda *_: SIZE,
+        prepared_size=partial(one_size, size=SIZE),
         normalisation=replace(IMAGENET, scale=1),
         read_out=read_out,
         finish=truncated_bilinear,
         steps={
             "resize": "skimage order 1 constant anti-aliased to 320x320, divided by its maximum",
-            "values": "sigmoid, stretched to 0..1 by minimum and maximum of the image",
+            "read_out": "sigmoid, stretched to 0..1 by minimum and maximum of the image",
             "to_8_bit": "truncate 255 v at 320x320",
             "resize_back": "pillow bilinear of 8 bits",
         },

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Literal, overload
 
 import torch
 from torch import nn
@@ -25,7 +24,7 @@ from wsss_assets.models.backbones.t2t_vit import (
     two_layers,
 )
 from wsss_assets.models.backbones.vit import TransformerBlock
-from wsss_assets.models.tensors import probabilities
+from wsss_assets.models.tensors import Outputs, probabilities
 
 __all__ = ["ARCHITECTURES", "Vst"]
 
@@ -44,17 +43,7 @@ class Vst(nn.Module):
         self.token_trans = _TaskTransformer()
         self.decoder = _Decoder()
 
-    @overload
-    def forward(self, x: torch.Tensor, *, side_outputs: Literal[False] = False) -> torch.Tensor: ...
-
-    @overload
-    def forward(
-        self, x: torch.Tensor, *, side_outputs: Literal[True]
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]: ...
-
-    def forward(
-        self, x: torch.Tensor, *, side_outputs: bool = False
-    ) -> torch.Tensor | tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def forward(self, x: torch.Tensor, *, side_outputs: bool = False) -> Outputs:
         """Saliency logits.
 
         Args:

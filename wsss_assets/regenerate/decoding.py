@@ -51,8 +51,8 @@ def prepared(prepare: Prepare, path: Path, image_id: str) -> Prepared:
     Raises:
         DataError: it cannot be read or prepared.
     """
-    photo = read_photo(path)
     try:
+        photo = read_photo(path)
         return Prepared(prepare(photo, image_id), (photo.shape[0], photo.shape[1]))
     except DataError:
         raise
@@ -117,9 +117,13 @@ class _Worker:
             [sys.executable, "-c", _CHILD],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env={**os.environ, **_ONE_THREAD},
             start_new_session=True,  # Ctrl-C in a terminal goes to whole groups of processes
         )
+        self._last_line = ""
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
         self._send(sys.path)
         self._send(prepare)
 
@@ -129,7 +133,9 @@ class _Worker:
             assert self._process.stdout is not None  # noqa: S101 (for the type checker)
             reply = pickle.load(self._process.stdout)  # noqa: S301 (from our own process)
         except (EOFError, BrokenPipeError, pickle.UnpicklingError) as error:
-            raise _ended(self._process.wait()) from error
+            status = self._process.wait()
+            self._listener.join(_PATIENCE)
+            raise _ended(status, self._last_line) from error
         if isinstance(reply, DataError):
             raise reply
         return Prepared(*reply)
@@ -149,6 +155,16 @@ class _Worker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._listener.join(_PATIENCE)
+
+    def _listen(self) -> None:
+        """Pass on what the process says, and keep its last line, which tells why it ended."""
+        assert self._process.stderr is not None  # noqa: S101 (for the type checker)
+        with self._process.stderr as said:
+            for line in said:
+                text = line.decode(errors="replace").rstrip()
+                self._last_line = text or self._last_line
+                sys.stderr.write(f"{text}\n")
 
     def _send(self, value: object) -> None:
         assert self._process.stdin is not None  # noqa: S101 (for the type checker)
@@ -157,13 +173,19 @@ class _Worker:
             self._process.stdin.flush()
 
 
-def _ended(status: int) -> ChildProcessError:
+def _ended(status: int, last_line: str) -> ChildProcessError:
     """A process ended by itself, which says nothing about the photo it had: nothing is listed."""
     how = signal.Signals(-status).name if status < 0 else f"exit status {status}"
+    hint = "mend what it says, or look for it with --workers 0; the same command goes on"
+    if status == -signal.SIGKILL:
+        hint = (
+            "the system ends processes when memory is short: the same command with fewer --workers "
+            "goes on"
+        )
+    elif last_line:
+        how += f", after saying {last_line!r}"
     return ChildProcessError(
-        f"a process that prepares photos ended: {how}; the maps made so far are kept\n"
-        "→ the system ends processes when memory is short: the same command with fewer --workers "
-        "goes on"
+        f"a process that prepares photos ended: {how}; the maps made so far are kept\n→ {hint}"
     )
 
 

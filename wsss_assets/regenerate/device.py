@@ -167,11 +167,15 @@ class Runner:
             lanes: how many batches are run at once on the CPU.
 
         Raises:
-            UsageError: the device knows no such precision.
+            UsageError: the device knows no such precision, or nothing is compiled for it.
             WeightsError: the weights are not those of the network.
         """
         if precision == "tf32" and device.type != "cuda":
             raise UsageError("TF32 is a precision of NVIDIA's GPUs", hint="use --precision fp32")
+        if compiled and device.type == "cpu":
+            raise UsageError(
+                "on the CPU compiling takes longer than it saves", hint="leave out --compile"
+            )
         channels_last = cls.layout(device.type, precision)
         with contextlib.ExitStack() as stack:
             stack.enter_context(_settings(precision, one_thread=device.type == "cpu"))

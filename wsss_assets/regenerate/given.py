@@ -40,13 +40,17 @@ class Given:
         maps: the maps; of `kind`.
         ids: the images that have one, in order.
         model: the network that is recorded to have made them; None: none is.
-        weights: name of the published weights that are recorded with it; None: none are.
+        weights: name of the published weights that are recorded with it; None: none are, or the
+            record beside the maps names files by their digests.
         benchmark: whose images these are; None: not recorded.
         split: which of them.
         kind: what maps they are.
         classes: image id → the classes of which it has a map; None where that cannot be seen.
         options: of activation maps, those of the method that are recorded, by the names that
             `ActivationOptions` has for them.
+        made: the record that lies beside them; None: there is none.
+        own_frame: whether they have the size at which the authors' script writes them, and not
+            that of their photos; None: not recorded.
     """
 
     maps: SaliencySource | ActivationSource
@@ -58,6 +62,8 @@ class Given:
     kind: Kind = "saliency"
     classes: Callable[[str], Classes | None] = _unseen
     options: Mapping[str, Any] = field(default_factory=dict)
+    made: MadeMaps | None = None
+    own_frame: bool | None = None
 
 
 def open_given(
@@ -105,6 +111,7 @@ def open_given(
         held.holding.split,
         record.kind,
         classes,
+        own_frame=False,
     )
 
 
@@ -132,14 +139,14 @@ def _open_folder(folder: Path, kind: Kind | None) -> Given:
         ids, classes = tuple(seen), seen.get
     if record is None:
         return Given(maps, ids, kind=kind, classes=classes)
-    settings = record.settings["work"]
+    work = record.settings.get("work")
+    settings = work if isinstance(work, dict) else {}
     fallback = FALLBACKS.get(record.model)
-    published = [one.record for one in record.weights if one.record is not None]
     return Given(
         maps,
         ids,
         record.model if fallback is None else "amn",
-        published[0] if len(published) == len(record.weights) else None,  # it brings the others
+        None,
         record.benchmark,
         record.split,
         kind,
@@ -149,6 +156,8 @@ def _open_folder(folder: Path, kind: Kind | None) -> Given:
             "official_dropout": settings.get("official_dropout"),
             "partner_seed": settings.get("partner_seed"),
         },
+        record,
+        settings["frame"] == "own" if "frame" in settings else None,
     )
 
 

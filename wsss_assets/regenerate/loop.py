@@ -72,7 +72,6 @@ class Loop:
         behind: how many may be with the device or the writers before more are handed over.
         writers: threads that finish and write.
         say: is told, once, that batches are halved.
-        smallest: the size of the smallest part a batch was halved to; None: none was.
     """
 
     runner: Runner
@@ -83,7 +82,6 @@ class Loop:
     behind: int
     writers: int
     say: Callable[[str], object]
-    smallest: int | None = None
     _fits: dict[tuple[tuple[int, ...], ...], int] = field(default_factory=dict)
 
     def __call__(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
@@ -149,10 +147,11 @@ class Loop:
 
     def _run(
         self, ready: list[_Ready], missing: frozenset[str]
-    ) -> Iterator[tuple[_Ready, Outputs | DataError, int]]:
+    ) -> Iterator[tuple[_Ready, Outputs | DataError, int, int | None]]:
         """Run a batch, in parts if it does not fit.
 
-        Gives each photo that is wanted of it, what its part gave, and its position there.
+        Gives each photo that is wanted of it, what its part gave, its position there, and the
+        size of the part where the batch was halved.
         """
         if not any(one.prepared is not None and one.photo.image_id in missing for one in ready):
             return
@@ -168,9 +167,10 @@ class Loop:
                 outputs = self._halve(part, shape)
             if outputs is None:
                 continue  # the same photos again, fewer at a time
+            halved_to = self._fits.get(shape)
             for position, one in enumerate(part):
                 if one.prepared is not None and one.photo.image_id in missing:
-                    yield one, outputs, position
+                    yield one, outputs, position, halved_to
             start += size
 
     def _attempt(self, inputs: tuple[torch.Tensor, ...]) -> Outputs | None:
@@ -185,14 +185,12 @@ class Loop:
         torch.cuda.empty_cache()
         if len(part) == 1:
             return too_large(part[0].photo.path)
-        half = len(part) // 2
-        self._fits[shape] = half
-        if self.smallest is None:
+        if not self._fits:
             self.say(
                 f"a batch of {len(part)} does not fit into the memory of the GPU: "
                 "batches are halved; a smaller --batch-size avoids it"
             )
-        self.smallest = half if self.smallest is None else min(self.smallest, half)
+        self._fits[shape] = len(part) // 2
         return None
 
     def _stacked(self, ready: list[_Ready]) -> tuple[torch.Tensor, ...]:
@@ -212,12 +210,14 @@ class Loop:
             batches.append(batch)
         return tuple(batches)
 
-    def _write(self, one: _Ready, outputs: Outputs | DataError, position: int) -> Outcome:
+    def _write(
+        self, one: _Ready, outputs: Outputs | DataError, position: int, halved_to: int | None
+    ) -> Outcome:
         if isinstance(outputs, DataError):
             return self.folder.failed(one.photo, str(outputs))
         assert one.prepared is not None  # noqa: S101 (only such are wanted)
         values = outputs.of(position)
-        return self.folder.write(one.photo, values, one.prepared.size, one.made_from)
+        return self.folder.write(one.photo, values, one.prepared.size, one.made_from, halved_to)
 
 
 def _fits_in(photo: Photo, prepared: Prepared, batch: list[_Ready]) -> bool:

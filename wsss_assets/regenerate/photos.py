@@ -42,16 +42,15 @@ def find_photos(folder: Path, ids: Sequence[str] | None) -> list[Photo]:
     Args:
         folder: holds `<image id>.jpg`, `.jpeg`, `.png`, `.bmp` or `.webp`.
         ids: which, in which order; None: all there are. An id without a photo has no path and
-            says so in its `error`.
+            says so in its `error`; so does a photo whose name can be no id, under its name in
+            ASCII.
 
     Raises:
         MissingFileError: no such folder, no photo in it, or none of these ids.
-        ListFormatError: an id is there twice, two photos have one name, or a name can be no id.
+        ListFormatError: an id is there twice, or two photos have one name.
     """
     found = _by_stem(folder)
     if ids is None:
-        for stem in found:
-            _check_name(stem, folder)
         ids = sorted(found, key=_natural)
     seen: dict[str, None] = {}
     for image_id in ids:
@@ -101,6 +100,8 @@ def _by_stem(folder: Path) -> dict[str, list[Path]]:
 
 
 def _photo(image_id: str, paths: Sequence[Path], folder: Path) -> Photo:
+    if not image_id.isprintable():
+        return _unnamed(ascii(image_id)[1:-1], folder)
     if len(paths) > 1:
         raise ListFormatError(
             f"two photos in {folder} have the name {image_id}",
@@ -113,14 +114,15 @@ def _photo(image_id: str, paths: Sequence[Path], folder: Path) -> Photo:
     return Photo(image_id, paths[0])
 
 
-def _check_name(stem: str, folder: Path) -> None:
-    if not stem.isprintable():
-        raise ListFormatError(
-            f"a photo in {folder} has a name that a map cannot have",
-            expected="printable characters",
-            found=ascii(stem),
-            hint="rename it",
-        )
+def _unnamed(name: str, folder: Path) -> Photo:
+    """A photo of which there can be no map, for want of a name."""
+    error = DataError(
+        f"a photo in {folder} has a name that a map cannot have",
+        expected="printable characters",
+        found=name,
+        hint="rename it",
+    )
+    return Photo(name, None, error=str(error))
 
 
 def _natural(stem: str) -> list[tuple[int, int, str]]:

@@ -25,6 +25,9 @@ Value = TypeVar("Value")
 _LONGEST = timedelta(days=30)
 """How long one may wait for the others; `torchrun` ends all when one dies."""
 
+_STOPPED, _UNREADABLE = 130, 6
+"""Exit statuses of the command line for a stop, and for a file that cannot be read or written."""
+
 
 @dataclass(frozen=True)
 class Ranks:
@@ -72,6 +75,9 @@ class Ranks:
 
         Args:
             action: what to do; its result passes between processes.
+
+        Raises:
+            ChildProcessError: the first process ended without a word.
         """
         if self.count == 1:
             return action()
@@ -81,24 +87,30 @@ class Ranks:
         if self.is_first:
             try:
                 said[0] = action()
-            except (WsssAssetsError, OSError) as error:
-                said[1] = error
-        distributed.broadcast_object_list(said, src=0)
-        value, failure = said
-        if failure is None:
+            except BaseException as error:
+                with contextlib.suppress(ChildProcessError), _connected():
+                    distributed.broadcast_object_list([None, _status(error)], src=0)
+                raise
+        with _connected():
+            distributed.broadcast_object_list(said, src=0)
+        value, status = said
+        if status is None:
             return value  # type: ignore[no-any-return]
-        if self.is_first:
-            raise failure
-        raise SystemExit(getattr(failure, "exit_code", 1))  # the first one says what is wrong
+        raise SystemExit(status)  # the first one says what is wrong
 
     def gathered(self, value: Value) -> list[Value]:
-        """What each process has to say, by rank, in the first one; the others get nothing."""
+        """What each process has to say, by rank, in the first one; the others get nothing.
+
+        Raises:
+            ChildProcessError: one of them was stopped, or ended without a word.
+        """
         if self.count == 1:
             return [value]
         from torch import distributed
 
         values: list[Any] | None = [None] * self.count if self.is_first else None
-        distributed.gather_object(value, values, dst=0)
+        with _connected():
+            distributed.gather_object(value, values, dst=0)
         return values or []
 
     @classmethod
@@ -124,3 +136,24 @@ class Ranks:
                 found=str(error),
                 hint="start it with torchrun, or unset RANK and WORLD_SIZE",
             ) from error
+
+
+@contextlib.contextmanager
+def _connected() -> Iterator[None]:
+    """Say of a connection that broke what it means: the process at its other end is gone."""
+    try:
+        yield
+    except RuntimeError as error:  # whatever gloo has to say, in terms of sockets
+        raise ChildProcessError(
+            "another process of this run was stopped or ended before it was done; the maps made "
+            "so far are kept\n→ the same command goes on"
+        ) from error
+
+
+def _status(error: BaseException) -> int:
+    """With what exit status the others end."""
+    if isinstance(error, WsssAssetsError):
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return _STOPPED
+    return _UNREADABLE if isinstance(error, OSError) else 1

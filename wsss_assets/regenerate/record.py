@@ -1,27 +1,36 @@
-"""The record that lies beside maps made from weights: how exactly they were made."""
+"""The record that lies beside maps made from weights: how exactly they were made.
+
+It speaks of all maps of the folder that were made with its settings, by however many runs; what
+may differ from map to map is taken from their receipts.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import platform
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-
 from wsss_assets import __version__
-from wsss_assets.catalog.records import MADE_MAPS_NAME, LoadedWeights, MadeMaps, canonical_json
-from wsss_assets.regenerate.device import device_name
+from wsss_assets.catalog.records import (
+    MADE_MAPS_NAME,
+    LoadedWeights,
+    MadeMaps,
+    canonical_json,
+    parse_record,
+)
+from wsss_assets.errors import RecordError
 from wsss_assets.storage.files import write_atomically
-from wsss_assets.storage.images import PILLOW_VERSION
 from wsss_assets.storage.shards import ids_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from wsss_assets.regenerate.job import Job
     from wsss_assets.regenerate.weights import WeightsFile
+    from wsss_assets.storage.receipts import Receipt
 
 __all__ = ["Origin", "loaded_weights", "write_record"]
 
@@ -33,18 +42,21 @@ class Origin:
     Attributes:
         benchmark: of which benchmark the images are; None: of none.
         split: of which split.
-        command: the arguments of the command.
+        command: the arguments of the command; bytes that are no UTF-8 are spelt out.
     """
 
     benchmark: str | None = None
     split: str | None = None
     command: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "command", tuple(map(_spelt, self.command)))
+
 
 def loaded_weights(files: Sequence[WeightsFile]) -> tuple[LoadedWeights, ...]:
     """What a record says of files of weights: their names and digests, and no path."""
     return tuple(
-        LoadedWeights(file=file.path.name, sha256=file.sha256, record=file.record_id)
+        LoadedWeights(file=_spelt(file.path.name), sha256=file.sha256, record=file.record_id)
         for file in files
     )
 
@@ -54,59 +66,97 @@ def write_record(
     job: Job,
     origin: Origin,
     *,
-    ids: Sequence[str],
-    maps: Mapping[str, str | None],
+    wanted: Collection[str],
+    made: Mapping[str, Receipt],
     failed: Mapping[str, str],
-    smallest_batch: int | None,
+    anew: bool,
 ) -> None:
     """Write the record of a folder, whole or not at all; the same run gives the same bytes.
+
+    A run that made nothing and learned nothing leaves it as it is.
 
     Args:
         folder: where the maps lie.
         job: what made them.
         origin: where the run came from.
-        ids: the images wanted, in order.
-        maps: sha256 of each map's file, by name without suffix.
-        failed: why an image has no map, by image id.
-        smallest_batch: to what size batches were halved; None: they were not.
+        wanted: ids of the images that this run was to make maps of.
+        made: receipts of all maps made with these settings, by name without suffix.
+        failed: why an image of this run has no map, by image id.
+        anew: whether this run wrote a map.
     """
     settings = job.settings()
+    before = _before(folder, settings)
+    maps = {stem: receipt for stem, receipt in made.items() if _image(stem, receipt) not in failed}
+    images = {_image(stem, receipt) for stem, receipt in maps.items()}
+    told = {} if before is None else before.failed
+    earlier = {one: why for one, why in told.items() if one not in images and one not in wanted}
+    known = sorted({*wanted, *images, *earlier})
+    benchmark, split = origin.benchmark, origin.split
+    if len(known) > len(wanted) or (before is not None and not anew):
+        benchmark, split = _shared(before, origin, len(known))
+    last = before if not anew else None
     record = MadeMaps(
         **job.work.said(),
         model=settings["work"]["model"],
         made_by=_sentence(job.work.title, job.weights),
         weights=job.weights,
         settings=settings,
-        versions=_versions(job.device.type),
-        device=device_name(job.device),
-        smallest_batch=smallest_batch,
-        command=origin.command,
-        benchmark=origin.benchmark,
-        split=origin.split,
-        ids_sha256=ids_digest(ids),
-        images=len(ids),
-        maps={stem: sha256 for stem, sha256 in maps.items() if sha256 is not None},
-        failed=dict(failed),
+        python=platform.python_version() if last is None else last.python,
+        devices=_devices(maps.values()),
+        smallest_batch=_smallest_batch(maps.values()),
+        command=origin.command if last is None else last.command,
+        benchmark=benchmark,
+        split=split,
+        ids_sha256=ids_digest(known),
+        images=len(known),
+        maps={stem: receipt.sha256 or "" for stem, receipt in maps.items()},
+        failed={one: _spelt(why) for one, why in {**earlier, **failed}.items()},
     )
-    write_atomically(folder / MADE_MAPS_NAME, canonical_json(record))
+    if record != before:
+        write_atomically(folder / MADE_MAPS_NAME, canonical_json(record))
+
+
+def _before(folder: Path, settings: Mapping[str, object]) -> MadeMaps | None:
+    """The record that is there, if it speaks of such maps."""
+    path = folder / MADE_MAPS_NAME
+    with contextlib.suppress(FileNotFoundError, RecordError):
+        record = parse_record(MadeMaps, path.read_bytes(), str(path))
+        return record if record.settings == settings else None
+    return None
+
+
+def _shared(before: MadeMaps | None, origin: Origin, images: int) -> tuple[str | None, str | None]:
+    """Benchmark and split of images that several runs were asked for, where they have them."""
+    if before is None:
+        return None, None  # the run that made the others left no record
+    if before.images == images:
+        return before.benchmark, before.split
+    benchmark = origin.benchmark if origin.benchmark == before.benchmark else None
+    return benchmark, origin.split if benchmark and origin.split == before.split else None
+
+
+def _image(stem: str, receipt: Receipt) -> str:
+    """Of which image a map is."""
+    return str(receipt.how.get("image", stem))
+
+
+def _devices(receipts: Iterable[Receipt]) -> dict[str, int]:
+    """How many maps were made on what."""
+    found = Counter(str(receipt.how.get("on", "not recorded")) for receipt in receipts)
+    return dict(sorted(found.items()))
+
+
+def _smallest_batch(receipts: Iterable[Receipt]) -> int | None:
+    halved = (receipt.how.get("halved_to") for receipt in receipts)
+    return min((size for size in halved if isinstance(size, int)), default=None)
 
 
 def _sentence(title: str, weights: Sequence[LoadedWeights]) -> str:
     """Model, weights and program in a sentence."""
     files = " and ".join(f"{one.file} (sha256 {one.sha256})" for one in weights)
-    return f"{title} with the weights {files}, run by wsss-assets {__version__}"
+    return f"{_spelt(title)} with the weights {files}, run by wsss-assets {__version__}"
 
 
-def _versions(device_type: str) -> dict[str, str]:
-    """Versions of the programs that have a part in a map."""
-    found = {
-        "wsss-assets": __version__,
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "numpy": np.__version__,
-        "pillow": PILLOW_VERSION,
-    }
-    if device_type == "cuda":
-        found["cuda"] = str(torch.version.cuda)
-        found["cudnn"] = str(torch.backends.cudnn.version())  # type: ignore[no-untyped-call]
-    return found
+def _spelt(text: str) -> str:
+    """Text that can be written as UTF-8: bytes of a path that are none are spelt `\\udcff`."""
+    return text.encode("utf-8", "backslashreplace").decode()

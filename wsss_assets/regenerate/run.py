@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from wsss_assets.errors import UsageError
+from wsss_assets.errors import DataError, UsageError, WeightsError
 from wsss_assets.map_sets.feedback import SILENT
 from wsss_assets.models import find_model
 from wsss_assets.models.activation import ActivationMethod
@@ -16,7 +17,8 @@ from wsss_assets.models.onnx_settings import OnnxSettings
 from wsss_assets.parallel import default_workers, most_at_once, ordered_map
 from wsss_assets.regenerate.activation import activation_maps, check_options
 from wsss_assets.regenerate.decoding import Decoders
-from wsss_assets.regenerate.device import Runner, choose_device
+from wsss_assets.regenerate.device import Runner, choose_device, device_name
+from wsss_assets.regenerate.holding import held
 from wsss_assets.regenerate.job import Job
 from wsss_assets.regenerate.loop import Loop, Task
 from wsss_assets.regenerate.photos import find_photos
@@ -27,6 +29,7 @@ from wsss_assets.regenerate.stopping import stoppable
 from wsss_assets.regenerate.weights import resolve
 from wsss_assets.regenerate.work import SaliencyWork
 from wsss_assets.regenerate.writing import MapFolder
+from wsss_assets.storage.files import sha256_file
 from wsss_assets.storage.receipts import Receipts
 from wsss_assets.storage.stamps import claim_folder
 
@@ -111,11 +114,11 @@ def regenerate(
         ids: which images, in which order; None: all photos of the folder, or all images of the
             labels that are given.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
-        precision: `fp32`, `tf32`, `bf16` or `fp16`.
+        precision: `fp32`, `tf32`, `bf16` or `fp16`; but for the first, maps are approximations.
         batch_size: photos that are run at once; None: what the folder was begun with, or what
             suits model and device. A batch that does not fit into a GPU's memory is halved.
         workers: processes that read and prepare photos; 0: none, threads do it; None: chosen.
-        compiled: let torch compile the network first.
+        compiled: let torch compile the network first, for a GPU.
         own_frame: leave maps at the size at which the authors' script writes them, where that
             is not the photo's.
         mean: in place of the model's own, in the order of its channels.
@@ -134,11 +137,12 @@ def regenerate(
         UsageError: an option makes no sense, here or for this model.
         MissingFileError: a folder is missing or holds no photo, or a file of weights is missing.
         ListFormatError: two photos have one name.
-        WeightsError: the weights are not those of the model.
-        FolderInUseError: `out` was made with other settings.
+        WeightsError: the weights are not those of the model, or changed while they were loaded.
+        FolderInUseError: `out` was made with other settings, or another run writes to it.
         KeyboardInterrupt: the run was asked to stop and did; what it made is there.
-        OSError: the disk is full, or a process that prepares photos ended.
+        OSError: the disk is full, or another process that has a part in this ended.
     """
+    _refuse_contradictions(model, precision, onnx, compiled=compiled)
     with Ranks.open() as ranks:
         say = feedback if ranks.is_first else SILENT
         making = _Making(
@@ -159,18 +163,19 @@ def regenerate(
             colours = _with_colours(found.normalisation[classes], mean, std)
             found = replace(found, normalisation={**found.normalisation, classes: colours})
             files = _resolved(found.name, weights, ranks, say, classes)
-            make = partial(making, files, files)
+            make = partial(making, files)
             return activation_maps(found, options, making.images, ids, Path(out), make, ranks, say)
         if activation is not None:
             raise UsageError("labels and options of activation methods make no saliency map")
+        settings = None
         if isinstance(found, str):
             settings = _with_colours(onnx or OnnxSettings(), mean, std)
-            architecture, files, loaded = _onnx(weights, settings, ranks, say)
+            architecture, files = _onnx(weights, settings, ranks, say)
         else:
             normalisation = _with_colours(found.normalisation, mean, std)
             architecture = replace(found, normalisation=normalisation)
-            files = loaded = _resolved(architecture.name, weights, ranks, say)
-        return making(files, loaded, SaliencyWork(architecture, own_frame), ids, Path(out))
+            files = _resolved(architecture.name, weights, ranks, say)
+        return making(files, SaliencyWork(architecture, own_frame), ids, Path(out), settings)
 
 
 @dataclass(frozen=True)
@@ -190,20 +195,21 @@ class _Making:
     def __call__(
         self,
         files: Sequence[WeightsFile],
-        loaded: Sequence[WeightsFile],
         work: Work,
         ids: Sequence[str] | None,
         out: Path,
+        settings: OnnxSettings | None = None,
     ) -> Summary:
-        """Make it; `files` are recorded, and `loaded` those that the network loads."""
+        """Make it."""
         job = Job(
             work,
             loaded_weights(files),
-            tuple(file.path for file in loaded),
+            tuple(file.path for file in files),
             self.device,
             self.precision,
             self.compiled,
             self.batch_size or work.batch_size(self.device.type),
+            settings,
         )
         return run(
             job,
@@ -243,11 +249,16 @@ def run(
         ranks: which process this is.
         feedback: who waits.
     """
-    with stoppable() as stop:
-        begun = ranks.first(lambda: _begin(job, images, ids, out, keep_batch_size=keep_batch_size))
+    with stoppable() as stop, ExitStack() as stack:
+
+        def begin() -> _Begun:
+            stack.enter_context(held(out))  # by the first process, for all
+            return _begin(job, images, ids, out, keep_batch_size=keep_batch_size)
+
+        begun = ranks.first(begin)
         job = replace(job, batch_size=begun.batch_size)
         receipts = Receipts(out, None if ranks.count == 1 else str(ranks.rank))
-        folder = MapFolder(out, job.work, job.fingerprint(), receipts)
+        folder = MapFolder(out, job.work, job.fingerprint(), receipts, device_name(job.device))
         batches = share(begun.batches, ranks.rank, ranks.count)
         tasks = _missing(batches, folder)
         done = _make(job, tasks, folder, stop, _Hands.of(workers, job, ranks), feedback)
@@ -276,12 +287,33 @@ class _Begun:
 
 @dataclass(frozen=True)
 class _Done:
-    """What a process did, and to what size it halved batches."""
+    """What a process did."""
 
     written: int
     kept: int
     failed: dict[str, str]
-    smallest: int | None
+
+
+def _refuse_contradictions(
+    model: str | Architecture | ActivationMethod,
+    precision: Precision,
+    onnx: OnnxSettings | None,
+    *,
+    compiled: bool,
+) -> None:
+    """Refuse options that would change nothing, for the record would say that they did."""
+    if model != _ONNX:
+        if onnx is not None:
+            raise UsageError(
+                "settings of ONNX networks were given for another model",
+                hint=f"leave them out, or name the model {_ONNX}",
+            )
+    elif precision != "fp32" or compiled:
+        raise UsageError(
+            "onnxruntime runs an ONNX network as its file has it",
+            found="compiling" if compiled else f"the precision {precision}",
+            hint="leave that out",
+        )
 
 
 def _onnx(
@@ -289,8 +321,8 @@ def _onnx(
     settings: OnnxSettings,
     ranks: Ranks,
     feedback: Feedback,
-) -> tuple[Architecture, list[WeightsFile], list[WeightsFile]]:
-    """The network of an ONNX file, the file, and what is to be loaded into it: nothing."""
+) -> tuple[Architecture, list[WeightsFile]]:
+    """The network of an ONNX file, and the file."""
     from wsss_assets.models.onnx import onnx_architecture
 
     files = _resolved(_ONNX, weights, ranks, feedback)
@@ -298,7 +330,7 @@ def _onnx(
         raise UsageError(
             "an ONNX network is one file", found=", ".join(file.path.name for file in files)
         )
-    return onnx_architecture(files[0].path, settings), files, []
+    return onnx_architecture(files[0].path, settings), files
 
 
 def _resolved(
@@ -378,19 +410,23 @@ def _make(
 ) -> _Done:
     """Make what is missing, until that is done or a stop is asked for."""
     if not tasks:
-        return _Done(0, 0, {}, None)
+        return _Done(0, 0, {})
+    if job.compiled:
+        feedback.say("torch compiles the network with the first batch, which takes minutes")
     written, failed = 0, {}
     with (
         Runner.open(
             job.work,
-            job.files,
+            job.paths if job.onnx is None else (),  # an ONNX network comes with its weights
             job.device,
             job.precision,
             compiled=job.compiled,
             lanes=hands.lanes,
         ) as runner,
         Decoders(job.work.prepare, hands.workers) as decoders,
+        stop.finishing(),
     ):
+        _refuse_changed(job)
         loop = Loop(
             runner,
             decoders,
@@ -407,7 +443,21 @@ def _make(
                 written += 1
             else:
                 failed[outcome.image_id] = outcome.error
-    return _Done(written, 0, failed, loop.smallest)
+    return _Done(written, 0, failed)
+
+
+def _refuse_changed(job: Job) -> None:
+    """Refuse weights that are no longer those of the stamp, now that they have been loaded."""
+    for path, one in zip(job.paths, job.weights, strict=True):
+        found = sha256_file(path)
+        if found != one.sha256:
+            raise WeightsError(
+                f"{path} was changed while the run began",
+                expected=f"sha256 {one.sha256}",
+                found=f"sha256 {found}",
+                done="no map was made with it",
+                hint="let nothing write to it, and run the command again",
+            )
 
 
 def _together(everyone: Sequence[_Done], begun: _Begun) -> _Done:
@@ -420,7 +470,6 @@ def _together(everyone: Sequence[_Done], begun: _Begun) -> _Done:
         sum(one.written for one in everyone),
         sum(one.kept for one in everyone),
         {image_id: failed[image_id] for image_id in order if image_id in failed},
-        min((one.smallest for one in everyone if one.smallest is not None), default=None),
     )
 
 
@@ -434,18 +483,21 @@ def _conclude(
         folder.remove(stem)
         receipts.forget(stem)
     receipts.sort()
-    stems = [
-        stem
-        for photo in photos
-        if photo.image_id not in done.failed
-        for stem in job.work.stems(photo.image_id)
-    ]
+    made = replace(folder, receipts=receipts).made()
+    for photo in photos:
+        lost = [stem for stem in job.work.stems(photo.image_id) if stem not in made]
+        if lost and photo.image_id not in done.failed:
+            raise DataError(
+                f"{folder.path} lacks {lost[0]}.png, which this run made, or its receipt",
+                done="no record was written",
+                hint="let nothing else write there; the same command makes it again",
+            )
     write_record(
         folder.path,
         job,
         origin,
-        ids=[photo.image_id for photo in photos],
-        maps={stem: receipts.sha256(stem) for stem in stems},
+        wanted={photo.image_id for photo in photos},
+        made=made,
         failed=done.failed,
-        smallest_batch=done.smallest,
+        anew=done.written > 0,
     )

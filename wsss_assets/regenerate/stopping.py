@@ -1,4 +1,4 @@
-"""Ctrl-C once finishes what is in hand; twice drops it."""
+"""Ctrl-C once finishes what is in hand; twice drops it. Where nothing is, once is enough."""
 
 from __future__ import annotations
 
@@ -19,17 +19,32 @@ _SAID = b"\nstopping: the batches in hand are finished first; once more drops th
 
 
 class Stop:
-    """Whether somebody asked the run to stop."""
+    """Whether somebody asked the run to stop.
+
+    Attributes:
+        asked: whether.
+    """
 
     asked = False
+    _has_work = False
+
+    @contextlib.contextmanager
+    def finishing(self) -> Iterator[None]:
+        """While this lasts something is in hand, which the first signal does not interrupt."""
+        self._has_work = True
+        try:
+            yield
+        finally:
+            self._has_work = False
 
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[Stop]:
     """Take SIGINT and SIGTERM (which batch systems send) as wishes to stop.
 
-    The first one is noted, the second one raises KeyboardInterrupt. Only the main thread can
-    take signals; in others nothing is changed.
+    While something is in hand the first one is noted, and the second one raises
+    KeyboardInterrupt; before and afterwards the first one does. Only the main thread can take
+    signals; in others nothing is changed.
     """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
@@ -37,7 +52,7 @@ def stoppable() -> Iterator[Stop]:
         return
 
     def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        if stop.asked:
+        if stop.asked or not stop._has_work:
             raise KeyboardInterrupt
         stop.asked = True
         os.write(2, _SAID)  # print may be interrupted halfway by this very function

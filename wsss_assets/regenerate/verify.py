@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -22,6 +22,7 @@ from wsss_assets.parallel import default_workers, ordered_map
 from wsss_assets.regenerate.run import regenerate
 from wsss_assets.storage.maps import ActivationFolder, SaliencyFolder
 from wsss_assets.storage.shard_maps import ShardActivations
+from wsss_assets.storage.stamps import differences, read_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -75,6 +76,7 @@ class Comparison:
             miss, an old one is left out); None where none can be made.
         failed: why an image was not compared, by image id.
         image_pixels: how many the images have, of which there may be several maps.
+        departures: settings that were not as recorded: (recorded, here) by name.
     """
 
     images: int
@@ -84,6 +86,7 @@ class Comparison:
     labels_miou: float | None
     failed: dict[str, str]
     image_pixels: int
+    departures: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
     @property
     def pixels(self) -> int:
@@ -121,6 +124,10 @@ class Comparison:
             "labels_changed": self._share(self.labels_changed),
             "labels_miou": self.labels_miou,
             "failed": self.failed,
+            "departures": {
+                name: {"recorded": recorded, "here": here}
+                for name, (recorded, here) in self.departures.items()
+            },
         }
 
     def describe(self) -> str:
@@ -160,6 +167,7 @@ def verify(
     ids: Sequence[str],
     *,
     labelling: Labelling | None = None,
+    recorded: Mapping[str, Any] | None = None,
     feedback: Feedback = SILENT,
     **options: Any,  # noqa: ANN401 (those of `regenerate`)
 ) -> Comparison:
@@ -171,6 +179,7 @@ def verify(
         images: a folder of photos.
         ids: which images.
         labelling: what the maps are for; None: the recipe `wsss-bed`, without activation maps.
+        recorded: the settings that are recorded to have made them; what is not so here is said.
         feedback: who waits.
         options: of `wsss_assets.regenerate.regenerate`, such as `weights` and `device`.
 
@@ -186,10 +195,12 @@ def verify(
         if not summary.written:
             image_id, reason = next(iter(summary.failed.items()))
             raise DataError(f"no map could be remade; {image_id}: {reason}")
+        departures = {} if recorded is None else differences(recorded, read_stamp(out) or {})
         made = [one for one in ids if one not in summary.failed]
         remade = ActivationFolder(out) if options.get("activation") else SaliencyFolder(out)
         found = compare(maps, remade, made, labelling or Labelling())
-    return Comparison(**{**vars(found), "failed": {**summary.failed, **found.failed}})
+    failed = {**summary.failed, **found.failed}
+    return replace(found, failed=failed, departures=departures)
 
 
 def compare(

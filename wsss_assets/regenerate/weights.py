@@ -7,6 +7,7 @@ that is `<file name>.zip` until the file is taken out of it.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +119,17 @@ def fetch_weights(record: PublishedWeights, feedback: Feedback = SILENT) -> Weig
             return here
         path = kept_at(record)
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_file() and not _has_md5(record, path):
+            path.unlink()  # what fetches it knows no md5, and would take it
         sha256 = _fetch(record, path, feedback)
+        if not _has_md5(record, path):
+            path.unlink()
+            raise ChecksumError(
+                f"{record.file_name} of {record.id} is not the file that was published",
+                expected=f"md5 {record.md5}",
+                done="nothing was kept",
+                hint=_by_hand(record),
+            )
         first_seen(record).remember(path, sha256)
         return WeightsFile(path, sha256, record.id)
 
@@ -164,17 +175,28 @@ def _here(record: PublishedWeights) -> WeightsFile | None:
         if looks_like_a_page(file.read(512)):
             raise DataError(f"{path} is a web page", hint=f"remove it; {_by_hand(record)}")
     sha256, known = sha256_file(path), seen.digest()
-    if known in {None, sha256}:
+    if known == sha256 or (known is None and _has_md5(record, path)):
         seen.remember(path, sha256)
         return WeightsFile(path, sha256, record.id)
     if _fetchable(record) is None:
         raise ChecksumError(
             f"{path} is not the file of {record.id} that was seen before",
-            expected=f"sha256 {known}",
+            expected=f"md5 {record.md5}" if known is None else f"sha256 {known}",
             found=f"sha256 {sha256}",
-            hint=seen.if_replaced,
+            hint=seen.if_replaced if known is not None else _by_hand(record),
         )
     return None
+
+
+def _has_md5(record: PublishedWeights, path: Path) -> bool:
+    """Whether a file has the md5 that is published, where a sha256 is not."""
+    if record.md5 is None or record.sha256 is not None:
+        return True
+    with path.open("rb") as file:
+        digest = hashlib.md5(usedforsecurity=False)
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest() == record.md5
 
 
 def _fetch(record: PublishedWeights, path: Path, feedback: Feedback) -> str:

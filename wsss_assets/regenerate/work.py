@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from wsss_assets.errors import UsageError
 from wsss_assets.storage.pngs import encode_map
 
 if TYPE_CHECKING:
@@ -120,10 +121,22 @@ class SaliencyWork:
     Attributes:
         architecture: the network.
         own_frame: leave maps at the size at which the authors' script writes them.
+
+    Raises:
+        UsageError: they write them at the size of the photo.
     """
 
     architecture: Architecture
     own_frame: bool = False
+
+    def __post_init__(self) -> None:
+        if self.own_frame and self.architecture.own_frame is None:
+            raise UsageError(
+                f"maps of {self.title} have no frame of their own",
+                expected="a network whose authors' script writes maps of another size than the "
+                "photo's",
+                hint="leave --own-frame out",
+            )
 
     @property
     def title(self) -> str:

@@ -58,6 +58,12 @@ _STRETCHED = {"L;2": 85, "L;4": 17}
 _MAP_FORMATS = ("PNG", "JPEG", "BMP")
 """What bytes of unknown origin may be: Pillow knows formats that run other programs."""
 
+_PHOTO_FORMATS = (*_MAP_FORMATS, "WEBP")
+"""What photos may be, whatever their suffix; MPO, of stereo cameras, is a JPEG to Pillow."""
+
+_FILE_FORMATS = (*_PHOTO_FORMATS, "GIF", "TIFF")
+"""What other pictures may be: of some it is said why they are no map."""
+
 MOST_PIXELS = 1 << 26
 """No map is that large; bytes of unknown origin that say so are refused."""
 
@@ -95,7 +101,7 @@ def decode_map(data: bytes, where: str) -> UInt8:
     Raises:
         ImageFormatError: as for `read_map`.
     """
-    with _opened(where, io.BytesIO(data)) as image:
+    with _opened(where, io.BytesIO(data), formats=_MAP_FORMATS) as image:
         return _map_values(where, image)
 
 
@@ -152,11 +158,10 @@ def read_photo(path: Path) -> UInt8:
         ImageFormatError: not an image, cut short, of more than 8 bits per channel, or of so many
             pixels that a map of its size could not be read again.
     """
-    with _opened(path, load=False) as image:
+    with _opened(path, load=False, formats=_PHOTO_FORMATS) as image:
         _refuse_no_photo(path, image)
         with _loading(path):
-            image.load()
-        return np.asarray(image.convert("RGB"))
+            return np.asarray(image.convert("RGB"))
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -164,9 +169,9 @@ def image_size(path: Path) -> tuple[int, int]:
 
     Raises:
         MissingFileError: no such file.
-        ImageFormatError: not an image.
+        ImageFormatError: not an image, or of no format that photos may have.
     """
-    with _opened(path, load=False) as image:
+    with _opened(path, load=False, formats=_PHOTO_FORMATS) as image:
         return image.height, image.width
 
 
@@ -228,10 +233,16 @@ def _write_png(path: Path, image: Image.Image) -> None:
         image.save(temporary, format="PNG")
 
 
-def _opened(where: Path | str, file: io.BytesIO | None = None, *, load: bool = True) -> Image.Image:
+def _opened(
+    where: Path | str,
+    file: io.BytesIO | None = None,
+    *,
+    load: bool = True,
+    formats: tuple[str, ...] = _FILE_FORMATS,
+) -> Image.Image:
     """The image in `file`, or else at the path `where`."""
     with _loading(where, in_memory=file is not None):
-        image = Image.open(where) if file is None else Image.open(file, formats=_MAP_FORMATS)
+        image = Image.open(where if file is None else file, formats=formats)
         image.info[_STORED_AS] = _stored_as(image)  # loading forgets it
         if file is not None:
             _refuse_bombs(image)
@@ -247,13 +258,13 @@ def _loading(where: Path | str, *, in_memory: bool = False) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise MissingFileError(f"no file {where}") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        # Pillow names the file; that of bytes in memory would be another in each run.
-        unknown = isinstance(error, UnidentifiedImageError) and in_memory
-        found = "no image" if unknown else str(error)
-        raise ImageFormatError(f"{where} cannot be read as an image", found=found) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageFormatError(f"{where} is too large to be a map", found=str(error)) from error
+    except Exception as error:  # readers of damaged files raise whatever they stumble over
+        # Pillow names the file; that of bytes in memory would be another in each run.
+        unknown = isinstance(error, UnidentifiedImageError) and in_memory
+        found = "no image" if unknown else str(error) or type(error).__name__
+        raise ImageFormatError(f"{where} cannot be read as an image", found=found) from error
 
 
 def _refuse_bombs(image: Image.Image) -> None:

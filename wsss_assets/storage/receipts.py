@@ -1,9 +1,9 @@
 """Receipts say what each output was made from, so that only what is current is kept.
 
 `wsss-assets.receipts.jsonl` lies beside the outputs: a line `{"id": …, "from": …}` for each,
-written after the output itself is in place, with the `sha256` of the output where its maker gave
-it. The last line of an id counts; a line that was cut short by a kill counts for nothing, and its
-output is made again.
+written after the output itself is in place, with the `sha256` of the output and an object `how`
+where its maker gave them. The last line of an id counts; one that was cut short by a kill, or is no
+receipt, counts for nothing, and its output is made again.
 
 Processes that share a folder write a part of their own each, `wsss-assets.receipts.<part>.jsonl`.
 All parts are read after the file itself, and `sort` makes one file of them.
@@ -13,24 +13,31 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wsss_assets.storage.files import sha256_file, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["RECEIPTS_NAME", "Receipts", "files_version"]
+__all__ = ["RECEIPTS_NAME", "Receipt", "Receipts", "files_version"]
 
 RECEIPTS_NAME = "wsss-assets.receipts.jsonl"
 
 
-class _Receipt(NamedTuple):
-    """What an output was made from, and its digest where it was noted."""
+class Receipt(NamedTuple):
+    """What is noted of an output.
+
+    Attributes:
+        made_from: what it was made from.
+        sha256: its digest; None: not noted.
+        how: what else its maker has to say of it; JSON types only.
+    """
 
     made_from: str
     sha256: str | None
+    how: Mapping[str, Any]
 
 
 class Receipts:
@@ -46,7 +53,7 @@ class Receipts:
         self._whole = folder / RECEIPTS_NAME
         self._path = self._whole if part is None else _part(folder, part)
         self._lock = threading.Lock()
-        self._receipts: dict[str, _Receipt] = {}
+        self._receipts: dict[str, Receipt] = {}
         for path in (self._whole, *self._parts()):
             self._read(path)
         # A line that was cut short must not swallow the next one.
@@ -74,9 +81,19 @@ class Receipts:
         receipt = self._receipts.get(output_id)
         return None if receipt is None else receipt.sha256
 
-    def add(self, output_id: str, made_from: str, sha256: str | None = None) -> None:
-        """Note at once what the output, which is in place, was made from, and its digest."""
-        receipt = _Receipt(made_from, sha256)
+    def all(self) -> dict[str, Receipt]:
+        """Every receipt by the id of its output, sorted."""
+        return dict(sorted(self._receipts.items()))
+
+    def add(
+        self,
+        output_id: str,
+        made_from: str,
+        sha256: str | None = None,
+        how: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Note at once what the output, which is in place, was made from, and the rest."""
+        receipt = Receipt(made_from, sha256, how or {})
         with self._lock:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(self._start + _line(output_id, receipt))
@@ -95,7 +112,7 @@ class Receipts:
         """Write them anew in the order of the ids, so that threads and parts change no byte."""
         if not self._receipts:
             return  # a run that made nothing leaves nothing behind
-        lines = [_line(*receipt) for receipt in sorted(self._receipts.items())]
+        lines = [_line(*receipt) for receipt in self.all().items()]
         write_atomically(self._whole, "".join(lines))
         for path in self._parts():
             path.unlink(missing_ok=True)
@@ -106,12 +123,9 @@ class Receipts:
     def _read(self, path: Path) -> None:
         text = path.read_text("utf-8", "replace") if path.is_file() else ""
         for line in text.splitlines():
-            try:
-                receipt = json.loads(line)
-                made = _Receipt(receipt["from"], receipt.get("sha256"))
-                self._receipts[receipt["id"]] = made
-            except (ValueError, TypeError, KeyError):
-                continue  # cut short
+            found = _parsed(line)
+            if found is not None:
+                self._receipts[found[0]] = found[1]
 
 
 def files_version(paths: Sequence[Path | None]) -> str:
@@ -129,8 +143,36 @@ def _ends_amid_a_line(path: Path) -> bool:
     return bool(data) and not data.endswith(b"\n")
 
 
-def _line(output_id: str, receipt: _Receipt) -> str:
-    values = {"id": output_id, "from": receipt.made_from}
+def _parsed(line: str) -> tuple[str, Receipt] | None:
+    """The id and the receipt of a line; None where it is cut short or damaged."""
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(values, dict):
+        return None
+    output_id, made_from = values.get("id"), values.get("from")
+    sha256, how = values.get("sha256"), values.get("how", {})
+    if not (isinstance(output_id, str) and isinstance(made_from, str) and isinstance(how, dict)):
+        return None
+    receipt = Receipt(made_from, sha256, how)
+    if not isinstance(sha256, str | None) or not _can_be_written(_line(output_id, receipt)):
+        return None
+    return output_id, receipt
+
+
+def _can_be_written(line: str) -> bool:
+    try:
+        line.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can spell
+        return False
+    return True
+
+
+def _line(output_id: str, receipt: Receipt) -> str:
+    values: dict[str, Any] = {"id": output_id, "from": receipt.made_from}
     if receipt.sha256 is not None:
         values["sha256"] = receipt.sha256
+    if receipt.how:
+        values["how"] = dict(receipt.how)
     return json.dumps(values, ensure_ascii=False) + "\n"

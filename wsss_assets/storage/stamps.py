@@ -16,7 +16,7 @@ from wsss_assets.storage.files import is_leftover, remove_leftovers, write_atomi
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["STAMP_NAME", "claim_folder", "read_stamp"]
+__all__ = ["STAMP_NAME", "claim_folder", "differences", "read_stamp"]
 
 STAMP_NAME = "wsss-assets.json"
 
@@ -50,8 +50,8 @@ def claim_folder(folder: Path, settings: Mapping[str, Any]) -> None:
     if found not in (None, wanted) and any(path.name != STAMP_NAME for path in folder.iterdir()):
         raise FolderInUseError(
             f"{folder} was made with other settings",
-            expected=_changed(found, wanted),
-            found=_changed(wanted, found),
+            expected=_listed(differences(found, wanted)),
+            found=_listed(differences(wanted, found)),
             done="nothing was written",
             hint="choose another folder, or remove the folder if it is no longer needed",
         )
@@ -78,14 +78,23 @@ def read_stamp(folder: Path) -> dict[str, Any] | None:
     return stamp
 
 
-def _changed(base: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """The settings of `other` that differ from `base`, flattened, as text."""
+def differences(base: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """What differs between settings, by the names of nested ones with dots between them.
+
+    Returns:
+        The value in `base` and that in `other`, None where there is none.
+    """
     left, right = _flat(base), _flat(other)
-    return ", ".join(
-        f"{key} {right.get(key)!r}"
+    return {
+        key: (left.get(key), right.get(key))
         for key in sorted({*left, *right})
         if left.get(key, _ABSENT) != right.get(key, _ABSENT)
-    )
+    }
+
+
+def _listed(changes: Mapping[str, tuple[Any, Any]]) -> str:
+    """What settings became, as text."""
+    return ", ".join(f"{key} {value!r}" for key, (_, value) in changes.items())
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
