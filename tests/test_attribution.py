@@ -8,7 +8,6 @@ plumbing: what Maruf et al. did is not known in detail.
 from __future__ import annotations
 
 import json
-import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -35,12 +34,7 @@ from wsss_assets.models.attribution import (
     integrated_gradients,
     smoothgrad,
 )
-from wsss_assets.models.attribution_maps import (
-    AttributionWork,
-    attribution_maps,
-    finished,
-    merged,
-)
+from wsss_assets.models.attribution_maps import attribution_maps, finished, merged
 from wsss_assets.models.attribution_settings import AttributionSettings
 from wsss_assets.models.cam import Cam
 from wsss_assets.models.classifiers import load_classifier, scores_of
@@ -535,33 +529,7 @@ def test_bytes() -> None:
         finished({1: np.array([[1, np.nan], [0, 2]], np.float32)}, how)
 
 
-# For the runner
-
-
-def test_the_work_of_the_runner() -> None:
-    how = AttributionSettings(method="smoothgrad", copies=2, crops=3, size=12)
-    work = AttributionWork("toy", "A toy", lambda _: Toy(), how, {"a": [0, 3], "b": [1], "c": []})
-    photos = {"a": photo_of(14, 18, 1), "b": photo_of(14, 18, 2), "c": photo_of(14, 18, 3)}
-    net = work.create([])
-    prepare = pickle.loads(pickle.dumps(work.prepare))  # noqa: S301
-    arrays = {name: prepare(photo, name) for name, photo in photos.items()}
-    arrays["lost"] = tuple(np.zeros_like(one) for one in arrays["a"])
-    labels = torch.zeros(4, CLASSES, dtype=torch.bool)
-    labels[0, [0, 3]] = labels[1, 1] = labels[3, 2] = True
-    inputs = tuple(torch.from_numpy(np.stack(one)) for one in zip(*arrays.values(), strict=True))
-    with torch.inference_mode():
-        (maps,) = work.run(net, inputs, labels)
-    assert maps.shape == (4, 2, 14, 18)
-    assert not maps[3].any()
-    for place, (name, photo) in enumerate(photos.items()):
-        found = work.finish((maps[place].numpy(),), name, (14, 18))
-        expected = attribution_maps(net, photo, work.labels[name], name, how)
-        assert tuple(found) == work.stems(name)
-        assert all(np.array_equal(found[f"{name}_{index}"], one) for index, one in expected.items())
-    assert work.bucket((14, 18)) == (14, 18)
-    assert work.batch_size("cpu") == 1
-    assert not net.training
-    assert json.loads(json.dumps(work.settings()))["classifier"] == "toy"
+# Settings
 
 
 def test_settings_say_what_decides_a_map() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -76,6 +77,7 @@ def test_ids_from_standard_input_and_json_on_standard_output(folder: Path) -> No
         "written": 1,
         "kept": 0,
         "failed": {"z": f"no photo z in {folder / 'photos'}"},
+        "rotated": 0,
         "out": str(folder / "out"),
     }
 
@@ -85,7 +87,7 @@ def test_images_that_failed_are_listed_and_the_status_is_1(folder: Path) -> None
     result = call(folder)
     assert result.exit_code == 1
     assert result.stdout.startswith("2 maps written")
-    assert "1 images have no map:" in result.stderr
+    assert "1 image has no map:" in result.stderr
     assert "b.jpg cannot be read" in result.stderr
 
 
@@ -107,13 +109,86 @@ def test_images_that_failed_are_listed_and_the_status_is_1(folder: Path) -> None
         (["--onnx-min-max"], "settings of ONNX networks"),
         (["--compile"], "leave out --compile"),
     ],
-    ids=str,
 )
 def test_misuse_is_explained(folder: Path, options: list[str], message: str) -> None:
     result = call(folder, *options)
     assert result.exit_code == 2
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+    assert not made(folder)
+
+
+def test_another_folder_of_photos_is_refused(folder: Path) -> None:
+    assert call(folder).exit_code == 0
+    shutil.copytree(folder / "photos", folder / "more")
+    before = {path: path.read_bytes() for path in (folder / "out").iterdir()}
+    result = call(folder, f"--images={folder / 'more'}")
+    assert result.exit_code == 3
+    assert "expected images '../more'; found images '../photos'" in result.stderr
+    assert {path: path.read_bytes() for path in (folder / "out").iterdir()} == before
+
+
+def test_other_pictures_and_folders_are_said_to_be_left_out(folder: Path) -> None:
+    photos = folder / "photos"
+    for name in ("d.tiff", "e.gif", "notes.txt", ".hidden.gif"):
+        (photos / name).touch()
+    (photos / "inside").mkdir()
+    said = "2 pictures of other kinds (.gif, .tiff) and 1 folder\n"
+    assert call(folder).stderr == f"left out in {photos}: {said}"
+    assert "left out" not in call(folder, "--ids=-", stdin="a\n").stderr
+    for path in photos.glob("*.jpg"):
+        path.unlink()
+    result = call(folder)
+    assert result.exit_code == 3
+    assert "found 2 pictures of other kinds (.gif, .tiff)\n→ convert them" in result.stderr
+
+
+def test_rotations_that_are_not_applied_are_said(folder: Path) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    for name in ("a.jpg", "d.png"):
+        Image.new("RGB", (20, 31)).save(folder / "photos" / name, exif=turned)
+    turned[0x0112] = 1
+    Image.new("RGB", (20, 31)).save(folder / "photos" / "b.jpg", exif=turned)
+    result = call(folder, "--workers=1")
+    assert result.stderr == (
+        "2 photos carry a rotation (EXIF) that is not applied: their maps lie as the pixels are "
+        "stored\n"
+    )
+    assert call(folder).stderr == ""
+    (folder / "out" / "a.png").unlink()
+    assert call(folder).stderr.startswith("1 photo carries a rotation (EXIF)")
+    assert call(folder, "--json=-").stdout.count('"rotated": 0') == 1
+
+
+def test_numbers_of_one(folder: Path) -> None:
+    out = folder / "out"
+    assert call(folder, "--ids=-", stdin="a\n").stdout == f"1 map written to {out}, 0 were there\n"
+    assert call(folder, "--ids=-", stdin="a\n").stdout == f"0 maps written to {out}, 1 was there\n"
+
+
+def test_weights_that_do_not_fit_leave_no_folder(folder: Path) -> None:
+    (folder / "toy.pth").write_bytes(b"no weights")
+    assert call(folder).exit_code == 3
+    assert not (folder / "out").exists()
+    (folder / "out").mkdir()
+    assert call(folder).exit_code == 3
+    assert not any((folder / "out").iterdir())
+
+
+def test_places_that_cannot_be_written_to(folder: Path) -> None:
+    file = folder / "toy.pth"
+    result = call(folder, f"--out={file}")
+    assert result.exit_code == 3
+    assert f"{file} is a file; expected a folder" in result.stderr
+    assert "→ choose another folder" in result.stderr
+    result = call(folder, f"--out={file / 'below'}")
+    assert result.exit_code == 6
+    assert "below cannot be made, or not be written to: " in result.stderr
+    assert "; choose another folder" in result.stderr
+    result = call(folder, f"--json={file / 'below.json'}")
+    assert result.exit_code == 6
+    assert f"{file} is no folder; choose another place" in result.stderr
     assert not made(folder)
 
 

@@ -148,6 +148,7 @@ def test_fetch_prints_paths_and_copies(tmp_path: Path) -> None:
         (["convert", "absent.pth", "--model=u2netp", "--to=to"], 3, "no file absent.pth"),
         (["convert", "vst", "--model=u2netp", "--to=to"], 2, "are weights of vst, not of u2netp"),
         (["convert", "x", "--model=u2nett", "--to=to"], 2, "did you mean u2net"),
+        (["convert", "eps_voc", "--classes=80", "--to=to"], 2, "are weights for 20 classes"),
     ],
 )
 def test_misuse(arguments: list[str], code: int, said: str) -> None:
@@ -208,6 +209,51 @@ def test_weights_are_converted_with_a_card(checkpoint: Path, tmp_path: Path) -> 
     assert again.exit_code == 3
     assert "is there already" in again.stderr
     assert card.read_text("utf-8") == text
+
+
+def test_weights_of_activation_methods_are_converted(tmp_path: Path) -> None:
+    import torch
+
+    from wsss_assets.models import create_model, load_weights
+
+    torch.manual_seed(3)
+    net, path, to = create_model("irn_cam", 80), tmp_path / "own.pth", tmp_path / "to"
+    torch.save(net.state_dict(), path)
+    unsaid = call("convert", str(path), "--model=irn_cam", f"--to={to}")
+    assert unsaid.exit_code == 2
+    assert "--classes 20 or 80" in unsaid.stderr
+    assert not to.exists()
+    result = call("convert", str(path), "--model=irn_cam", "--classes=80", f"--to={to}")
+    assert result.exit_code == 0, result.output
+    again = load_weights(create_model("irn_cam", 80), to / "model.safetensors")
+    x = torch.rand(1, 3, 32, 32)
+    with torch.inference_mode():
+        assert torch.equal(again(x), net(x))
+    text = (to / "README.md").read_text("utf-8")
+    assert 'create_model("irn_cam", num_classes=80)' in text
+    assert "--benchmark coco2014 --labels labels.txt --out maps" in text
+    assert "activation maps of 80 classes" in re.sub(r"\s+", " ", text)
+    assert "saliency" not in text
+
+
+def test_the_card_of_an_activation_method_names_its_saliency() -> None:
+    pytest.importorskip("torch")
+    from wsss_assets.models import find_model
+    from wsss_assets.regenerate.conversion import model_card
+    from wsss_assets.regenerate.weights import WeightsFile
+
+    files = [WeightsFile(Path("eps.pth"), "0" * 64, "eps_voc")]
+    text = re.sub(r"\s+", " ", model_card(find_model("eps"), files, "1" * 64, 20))
+    for said in (
+        "tags: - activation-maps - class-activation-maps - weakly-supervised",
+        "Trained with saliency maps: `voc2012/saliency/sal_eps`.",
+        "Weights of the activation method `eps`, a network that makes activation maps of 20",
+        '"model": "eps"',
+        "--benchmark voc2012 --labels labels.txt",
+    ):
+        assert said in text
+    assert "saliency network" not in text
+    assert "salient-object-detection" not in text
 
 
 def test_own_weights_say_that_nothing_is_known_of_them(checkpoint: Path, tmp_path: Path) -> None:

@@ -193,7 +193,7 @@ def test_leftovers_of_dead_processes_are_removed(tmp_path: Path) -> None:
     assert not any(name.startswith(".") for name in names(tmp_path))
 
 
-@pytest.mark.parametrize("pid", [os.getpid(), os.getppid(), 1])
+@pytest.mark.parametrize("pid", [os.getpid(), os.getppid(), 1], ids=["own", "parent", "first"])
 def test_leftovers_of_running_processes_are_kept(tmp_path: Path, pid: int) -> None:
     touch(tmp_path, f".a.png.{_host()}.{pid}.tmp")
     remove_leftovers(tmp_path)

@@ -260,7 +260,6 @@ def test_a_changed_photo_gets_a_new_map(photos: Photos) -> None:
         {"model": toys.toy(version=2)},
         {"model": "toy_native"},
     ],
-    ids=str,
 )
 def test_other_settings_never_use_old_maps(photos: Photos, options: dict[str, Any]) -> None:
     photos.run(batch_size=3)
@@ -293,6 +292,18 @@ def test_a_batch_size_that_is_left_open_is_the_one_of_the_folder(photos: Photos)
     assert photos.run() == Summary(written=0, kept=COUNT, failed={})
     with pytest.raises(FolderInUseError):
         photos.run(mean=(0.0, 0.0, 0.0))
+
+
+def test_maps_and_photos_are_moved_together(photos: Photos) -> None:
+    photos.run(batch_size=3)
+    (photos.root / "elsewhere").mkdir()
+    for name in ("photos", "out"):
+        (photos.root / name).rename(photos.root / "elsewhere" / name)
+    photos.folder = photos.root / "elsewhere" / "photos"
+    assert photos.run(out="elsewhere/out").kept == COUNT
+    photos.folder = photos.folder.rename(photos.root / "photos")
+    with pytest.raises(FolderInUseError, match="expected images"):
+        photos.run(out="elsewhere/out")
 
 
 def test_more_images_are_added(photos: Photos) -> None:
@@ -608,7 +619,6 @@ def test_where_all_photos_have_one_size_no_header_is_read() -> None:
         ({"precision": "tf32"}, "TF32"),
         ({"weights": []}, "no published weights"),
     ],
-    ids=str,
 )
 def test_options_that_make_no_sense(photos: Photos, options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
@@ -643,7 +653,7 @@ def test_the_record_says_how_and_vouches_for_every_map(photos: Photos) -> None:
     assert record.command == origin.command
     assert record.weights[0].file == "toy.pth"
     assert record.weights[0].sha256 == sha256_file(photos.weights)
-    assert record.settings == read_stamp(photos.root / "out")
+    assert {**record.settings, "images": "../photos"} == read_stamp(photos.root / "out")
     assert record.settings["batch_size"] == 2
     assert record.settings["torch"] == torch.__version__
     assert record.settings["numpy"] == np.__version__
@@ -710,7 +720,7 @@ def test_weights_that_change_while_the_run_begins_are_refused(
     monkeypatch.setattr("wsss_assets.regenerate.run.claim_folder", claim)
     with pytest.raises(WeightsError, match="changed while the run began"):
         photos.run()
-    assert not photos.maps()
+    assert not (photos.root / "out").exists()
 
 
 def test_one_run_at_a_time_writes_to_a_folder(photos: Photos) -> None:

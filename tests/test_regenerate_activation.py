@@ -185,7 +185,7 @@ def test_maps_are_those_of_the_plain_loop(photos: Photos) -> None:
 def test_bytes_are_enlarged_where_authors_do_so(photos: Photos) -> None:
     assert photos.run(toys.TOY_OAA).written == len(SHOWING)
     assert photos.map("p1_14").shape == SIZES[1]
-    photos.run(toys.TOY_OAA, "npy", changes={"dictionaries": True})
+    photos.run(toys.TOY_OAA, "npy", changes={"dictionaries": "classes"})
     found = read_activation_dict(photos.root / "npy" / "p1.npy", (3, 14))
     np.testing.assert_array_equal(found[14], photos.map("p1_14"))
 
@@ -333,7 +333,7 @@ def test_a_batch_that_does_not_fit_is_halved(
 
 def test_dictionaries_hold_the_same_maps(photos: Photos) -> None:
     photos.run()
-    npy: dict[str, Any] = {"changes": {"dictionaries": True}}
+    npy: dict[str, Any] = {"changes": {"dictionaries": "classes"}}
     assert photos.run(out="npy", **npy) == Summary(len(SHOWING), 0, {}, 1)
     assert {name for name in photos.contents("npy") if name.endswith(".npy")} == {
         f"{image_id}.npy" for image_id in SHOWING
@@ -351,6 +351,34 @@ def test_dictionaries_hold_the_same_maps(photos: Photos) -> None:
     assert photos.run(out="npy", **npy).kept == len(SHOWING)
     with pytest.raises(FolderInUseError, match="output"):
         photos.run(**npy)
+
+
+def test_irn_s_own_dictionaries(photos: Photos) -> None:
+    irn_cam = replace(toys.TOY_CAM, name="irn_cam")
+    photos.run(irn_cam, "irn", changes={"dictionaries": "irn"}, batch_size=4)
+    photos.run(irn_cam)
+    with pytest.raises(UsageError, match="write no files as IRN does"):
+        photos.run(toys.TOY_CAM, "no", changes={"dictionaries": "irn"})
+    check_irn(photos, "irn", "out", 0)
+    for extra in ({"seeds": photos.seeds}, {"without_seeds": "stretched", "official_dropout": 3}):
+        first, second = f"amn{len(extra)}", f"png{len(extra)}"
+        npy = {**extra, "dictionaries": "irn"}
+        photos.run(toys.TOY_AMN, first, changes=npy, batch_size=4)
+        photos.run(toys.TOY_AMN, second, changes=extra, batch_size=4)
+        check_irn(photos, first, second, 1)
+
+
+def check_irn(photos: Photos, folder: str, pngs: str, behind: int) -> None:
+    """Every file has keys, two sizes, and the maps that the PNGs of the other folder have."""
+    for image_id, classes in SHOWING.items():
+        path = photos.root / folder / f"{image_id}.npy"
+        for index, found in read_activation_dict(path, classes).items():
+            np.testing.assert_array_equal(found, photos.map(f"{image_id}_{index}", pngs))
+        content = np.load(path, allow_pickle=True).item()
+        assert content["keys"].tolist() == [0] * behind + [index + behind for index in classes]
+        height, width = content["high_res"].shape[1:]
+        assert content["cam"].shape == (len(classes) + behind, -(-height // 4), -(-width // 4))
+        assert content["cam"].dtype == content["high_res"].dtype == np.float32
 
 
 # Predicted labels
@@ -523,7 +551,6 @@ def test_a_changed_partner_remakes_what_was_compared_with_it(photos: Photos) -> 
         (toys.TOY_MCIS, {"labels": Predicted()}, "cannot say which classes"),
         (toys.TOY_CAM, {"labels": Predicted(1.5)}, "threshold"),
     ],
-    ids=str,
 )
 def test_options_that_make_no_sense(
     photos: Photos, method: ActivationMethod, changes: dict[str, Any], message: str

@@ -179,7 +179,6 @@ def test_the_command(whole: Path, tmp_path: Path) -> None:
         (["--model=onnx", "--npy", "--partner-seed=0"], "--npy, --partner-seed, of activation"),
         (["--model=onnx", "--labels=predicted"], "--labels predicted, of activation"),
     ],
-    ids=str,
 )
 def test_misuse_is_explained(whole: Path, tmp_path: Path, options: list[str], message: str) -> None:
     result = call(whole, *options, f"--out={tmp_path / 'out'}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -21,6 +22,7 @@ from wsss_assets.catalog.records import MADE_MAPS_NAME, MadeMaps, parse_record
 from wsss_assets.parallel import default_workers
 from wsss_assets.storage.files import _host
 from wsss_assets.storage.receipts import RECEIPTS_NAME
+from wsss_assets.storage.stamps import STAMP_NAME
 
 pytest.importorskip("torch")
 
@@ -133,7 +135,10 @@ def is_gone(pid: int) -> bool:
 
 
 def check(root: Path, out: Path) -> None:
-    """Hold every file to the run that nothing disturbed; in records, commands differ."""
+    """Hold every file to the run that nothing disturbed.
+
+    In records commands differ, and in stamps the way to the photos.
+    """
     found, expected = (
         {path.name: path.read_bytes() for path in folder.iterdir()}
         for folder in (out, root / "expected")
@@ -142,6 +147,10 @@ def check(root: Path, out: Path) -> None:
         parse_record(MadeMaps, files.pop(MADE_MAPS_NAME), "").model_copy(update={"command": ()})
         for files in (found, expected)
     ]
+    stamps = [json.loads(files.pop(STAMP_NAME)) for files in (found, expected)]
+    assert (out / stamps[0].pop("images")).resolve() == (root / "photos").resolve()
+    assert (root / "expected" / stamps[1].pop("images")).resolve() == (root / "photos").resolve()
+    assert stamps[0] == stamps[1]
     assert found == expected
     assert records[0] == records[1]
 
@@ -205,8 +214,10 @@ def test_stopped_twice_it_drops_what_is_in_hand(whole: Path, tmp_path: Path) -> 
         _, stderr = process.communicate(timeout=15)
     assert process.returncode == 130, stderr
     assert "Traceback" not in stderr
-    assert "same command goes on" not in stderr
-    assert len(maps(out)) <= 2 * 2 * (default_workers() + 1)
+    made = len(maps(out))
+    assert made <= 2 * 2 * (default_workers() + 1)
+    noun = "map was" if made == 1 else "maps were"
+    assert f"{made} {noun} written to {out}; the same command goes on" in stderr
 
 
 def test_two_runs_that_begin_one_folder_at_once(whole: Path, tmp_path: Path) -> None:

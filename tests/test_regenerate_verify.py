@@ -155,7 +155,27 @@ def test_the_command_finds_what_made_a_folder(made: Path) -> None:
     result = call(made, f"--verify={made / 'maps'}", "--sample=2")
     assert result.exit_code == 0, result.output
     assert "remaking 2 of 3 maps with toy" in result.stderr
-    assert "\na reproduction: 100.000% of the pixels differ by at most 1" in result.stdout
+    assert result.stdout == (
+        "2 images, 1,240 pixels: all are equal\n"
+        "a reproduction: 100.000% of the pixels differ by at most 1, 99.0% are asked for\n"
+    )
+    assert "not as recorded" not in result.stderr  # the folder of photos is no setting
+
+
+@pytest.mark.usefixtures("toys_only")
+def test_images_that_were_left_out_decide_the_verdict(made: Path) -> None:
+    (made / "photos" / "b.png").write_bytes(b"broken")
+    result = call(made, f"--verify={made / 'maps'}")
+    assert result.exit_code == 1
+    said = "no reproduction: 1 image could not be compared; of the others 100.000% of the pixels"
+    assert said in result.stdout
+
+
+@pytest.mark.usefixtures("toys_only")
+def test_a_name_that_is_neither_a_map_set_nor_a_folder(made: Path) -> None:
+    result = call(made, "--verify=nofolder")
+    assert result.exit_code == 2
+    assert "no map set is called 'nofolder', and there is no folder nofolder" in result.stderr
 
 
 @pytest.mark.usefixtures("toys_only")
@@ -180,7 +200,9 @@ def test_what_a_verification_needs(made: Path) -> None:
     assert "name it with --model" in result.stderr
     assert call(made, f"--verify={maps}", "--model=toy").exit_code == 0
     assert "leave out --out" in call(made, f"--verify={maps}", "--out=x").stderr
-    assert "maps need --model" in call(made, "--out=x").stderr
+    result = call(made, "--out=x")
+    assert "maps need --model" in result.stderr
+    assert "of a published set or of a folder with a record neither is needed" in result.stderr
     assert "maps need --out" in call(made, "--model=toy").stderr
     result = call(made, "--verify=voc2012/activation/cam", "--model=toy")
     assert result.exit_code == 2
@@ -247,7 +269,6 @@ def test_other_weights_are_compared_and_that_is_said(made: Path) -> None:
 @pytest.mark.parametrize(
     "options",
     [{"precision": "bf16"}, {"own_frame": True}, {"mean": (0.1, 0.2, 0.3)}, {"batch_size": 2}],
-    ids=str,
 )
 @pytest.mark.usefixtures("toys_only")
 def test_settings_are_those_of_the_record(made: Path, options: dict[str, Any]) -> None:

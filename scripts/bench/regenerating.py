@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import shutil
 import tempfile
 import threading
@@ -17,16 +18,22 @@ import common
 import numpy as np
 import torch
 from PIL import Image
+from torch.nn import functional
 
+from wsss_assets.devkit.image_labels import ImageLabels
 from wsss_assets.mini.folder import write_mini
-from wsss_assets.models import get_architecture
+from wsss_assets.models import find_model
+from wsss_assets.models.activation import ActivationMethod
+from wsss_assets.models.views import views
 from wsss_assets.regenerate import regenerate
+from wsss_assets.regenerate.activation import ActivationOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from wsss_assets.models.architecture import Architecture
 
+CLASSES = 20
 PLAIN, OURS = "plain loop", "regenerate"
 
 
@@ -48,19 +55,61 @@ def write_plain(
 
 
 def write_ours(
-    architecture: Architecture, weights: Path, folder: Path, out: Path, device: str, precision: str
+    model: Architecture | ActivationMethod,
+    weights: Path,
+    folder: Path,
+    labels: Mapping[str, tuple[int, ...]],
+    out: Path,
+    device: str,
+    precision: str,
 ) -> None:
     """The same by this package."""
+    asked = isinstance(model, ActivationMethod)
     summary = regenerate(
-        architecture,
+        model,
         folder,
         out,
         weights=[weights],
         device=device,
         precision=precision,  # type: ignore[arg-type]
+        activation=ActivationOptions(labels=ImageLabels(labels, "drawn")) if asked else None,
     )
     if summary.failed:
         raise click.ClickException(str(summary.failed))
+
+
+def write_plain_activations(
+    method: ActivationMethod,
+    weights: Path,
+    photos: list[Path],
+    labels: Mapping[str, tuple[int, ...]],
+    out: Path,
+    device: torch.device,
+) -> None:
+    """Every view and its mirror image by itself, all classes enlarged, as test scripts do."""
+    net = method.create(CLASSES)
+    net.load_state_dict(torch.load(weights, weights_only=True))
+    net, how = net.to(device), method.protocol
+    if how is None or how.views != "scales" or how.flips_meet != "merge":
+        raise click.ClickException(f"there is no plain loop here for {method.name}")
+    with torch.inference_mode():
+        for path in photos:
+            with Image.open(path) as image:
+                photo = np.asarray(image.convert("RGB"))
+            total = torch.zeros(1)
+            for view, mirrored in itertools.product(views(photo, how), (False, True)):
+                x = torch.from_numpy(np.ascontiguousarray(view[..., ::-1] if mirrored else view))
+                maps = net(method.normalisation[CLASSES](x[None].to(device)))
+                maps = maps.softmax(1) if how.scores == "softmax" else maps
+                maps = functional.interpolate(
+                    maps, photo.shape[:2], mode=how.enlarged, align_corners=False
+                )
+                total = total.to(device) + (maps.flip(-1) if mirrored else maps)
+            total = total[0].clamp(min=0)
+            total = total / (total.amax((1, 2), keepdim=True) + how.eps)
+            pixels = torch.round(255 * total).to(torch.uint8).cpu().numpy()
+            for one in labels[path.stem]:
+                Image.fromarray(pixels[one]).save(out / f"{path.stem}_{one}.png")
 
 
 def emptied(folder: Path) -> None:
@@ -129,29 +178,33 @@ def main(
         for path in sorted((root / "JPEGImages").iterdir())[:images]:
             shutil.copy(path, folder)
         photos = sorted(folder.iterdir())
+        labels = {path.stem: (at % 19, 19) for at, path in enumerate(photos)}
         for model in models:
-            architecture = get_architecture(model)
+            found = find_model(model)
             weights = scratch / f"{model}.pth"
             torch.manual_seed(0)
-            torch.save(architecture.create().state_dict(), weights)
             theirs, ours = scratch / "plain", scratch / "ours"
+            if isinstance(found, ActivationMethod):
+                net = found.create(CLASSES)
+                plain = partial(
+                    write_plain_activations, found, weights, photos, labels, theirs, place
+                )
+                target = 1 if place.type == "cpu" else 4
+            else:
+                net = found.create()
+                plain = partial(write_plain, found, weights, photos, theirs, place)
+                target = 1 if place.type == "cpu" else 2 if found.batch == 1 else 5
+            torch.save(net.state_dict(), weights)
             contenders = [
-                common.Contender(
-                    PLAIN,
-                    partial(write_plain, architecture, weights, photos, theirs, place),
-                    images,
-                    partial(emptied, theirs),
-                ),
+                common.Contender(PLAIN, plain, images, partial(emptied, theirs)),
                 common.Contender(
                     OURS,
-                    partial(write_ours, architecture, weights, folder, ours, device, precision),
+                    partial(write_ours, found, weights, folder, labels, ours, device, precision),
                     images,
                     partial(emptied, ours),
                 ),
             ]
             times = common.interleave(contenders, rounds)
-            native = architecture.batch == 1
-            target = 1 if place.type == "cpu" else 2 if native else 5
             report.timed(
                 f"{model} on {device}, {precision}, per image of {images}",
                 times,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -58,8 +59,28 @@ workers_option = click.option(
     "--workers", type=click.IntRange(min=1), metavar="N", help="Threads.  [default: one per core]"
 )
 
+
+def _can_be_made(_: click.Context, __: click.Parameter, target: Path | None) -> Path | None:
+    """Refuse, before anything is done, a file whose folder neither is there nor can be made.
+
+    Raises:
+        OSError: so it is.
+    """
+    if target is None or str(target) == "-":
+        return target
+    there = next(one for one in target.absolute().parents if one.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        why = "may not be written to" if there.is_dir() else "is no folder"
+        raise OSError(f"{target} cannot be written: {there} {why}; choose another place")
+    return target
+
+
 json_option = click.option(
-    "--json", "json_target", type=FILE, help="Write JSON there; - for standard output."
+    "--json",
+    "json_target",
+    type=FILE,
+    callback=_can_be_made,
+    help="Write JSON there; - for standard output.",
 )
 
 
@@ -255,7 +276,8 @@ def write_text(target: Path, text: str) -> None:
 def print_failures(failed: Mapping[str, str], what: str) -> None:
     """List on standard error which images have no label or map, and why."""
     if failed:
-        click.echo(f"{len(failed)} images have no {what}:", err=True)
+        have = "1 image has" if len(failed) == 1 else f"{len(failed)} images have"
+        click.echo(f"{have} no {what}:", err=True)
     for image_id, reason in list(failed.items())[:_MOST_SHOWN]:
         click.echo(f"  {image_id}: {reason}".replace("\n", " "), err=True)
     if len(failed) > _MOST_SHOWN:

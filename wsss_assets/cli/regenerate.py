@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from wsss_assets.cli.options import FILE, FOLDER, json_option, print_failures, write_json
 from wsss_assets.cli.regenerate_activation import activation_options, kind_of
+from wsss_assets.cli.regenerate_attribution import attribution_options
 from wsss_assets.cli.regenerate_onnx import onnx_options
 from wsss_assets.cli.regenerate_verify import verify_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from wsss_assets.cli.regenerate_activation import Asked
+    from wsss_assets.models.activation import ActivationMethod
     from wsss_assets.regenerate import Summary
 
 __all__ = ["COMMANDS"]
@@ -44,7 +46,9 @@ def _colour(
 
 
 @click.command()
-@click.option("--model", metavar="NAME", help="A network, e.g. u2netp or cam, or onnx.")
+@click.option(
+    "--model", metavar="NAME", help="A network, e.g. u2netp or cam; onnx, or attribution."
+)
 @click.option(
     "--weights",
     multiple=True,
@@ -53,7 +57,7 @@ def _colour(
     "[default: those published for the model, where there are any]",
 )
 @click.option("--images", type=FOLDER, required=True, help="Folder of <image id>.jpg or .png.")
-@click.option("--out", type=FOLDER, help="Folder for the maps.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the maps.")
 @click.option(
     "--benchmark", metavar="NAME", help="Whose images these are.  [default: voc2012 with --split]"
 )
@@ -105,6 +109,7 @@ def _colour(
     help="Leave maps at the size at which the authors' script writes them.",
 )
 @activation_options
+@attribution_options
 @onnx_options
 @verify_options
 @json_option
@@ -112,7 +117,7 @@ def _colour(
 def regenerate(
     ctx: click.Context,
     /,
-    model: str | None,
+    model: str | ActivationMethod | None,
     weights: tuple[str, ...],
     images: Path,
     out: Path | None,
@@ -156,11 +161,11 @@ def regenerate(
     if model is None or out is None:
         raise UsageError(
             f"maps need {'--model NAME' if model is None else '--out DIR'}",
-            hint="with --verify ID neither is needed",
+            hint="with --verify of a published set or of a folder with a record neither is needed",
         )
     kind = kind_of(model)
     if kind == "saliency":
-        asked.refuse(model, labels)
+        asked.refuse(str(model), labels)
         listed = _listed(benchmark, split, labels, ids)
     else:
         known = get_benchmark(_known(benchmark, split) or "voc2012")
@@ -187,6 +192,13 @@ COMMANDS = (regenerate,)
 
 def _report(summary: Summary, out: Path, json_target: Path | None, *, with_classes: bool) -> None:
     """Say what was done; of activation maps, also how many images have none to be made."""
+    from wsss_assets.map_sets.feedback import counted
+
+    if summary.rotated:
+        carry = "photos carry a rotation (EXIF) that is not applied: their maps lie"
+        if summary.rotated == 1:
+            carry = "photo carries a rotation (EXIF) that is not applied: its map lies"
+        click.echo(f"{summary.rotated:,} {carry} as the pixels are stored", err=True)
     if json_target is not None:
         numbers = vars(summary).copy()
         if not with_classes:
@@ -196,11 +208,13 @@ def _report(summary: Summary, out: Path, json_target: Path | None, *, with_class
         return
     if with_classes:
         click.echo(
-            f"maps of {summary.written:,} images written to {out}, of {summary.kept:,} they were "
-            f"there; {summary.without_classes:,} show no class"
+            f"maps of {counted(summary.written, 'image')} written to {out}, of {summary.kept:,} "
+            f"they were there; {summary.without_classes:,} "
+            f"{'shows' if summary.without_classes == 1 else 'show'} no class"
         )
     else:
-        click.echo(f"{summary.written:,} maps written to {out}, {summary.kept:,} were there")
+        there = f"{summary.kept:,} {'was' if summary.kept == 1 else 'were'} there"
+        click.echo(f"{counted(summary.written, 'map')} written to {out}, {there}")
     print_failures(summary.failed, "map")
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from wsss_assets.benchmarks import Benchmark
     from wsss_assets.catalog.records import Kind
     from wsss_assets.devkit.image_labels import ImageLabels
+    from wsss_assets.models.activation import ActivationMethod
     from wsss_assets.regenerate import ActivationOptions, Predicted
 
 __all__ = ["PREDICTED", "Asked", "activation_options", "kind_of"]
@@ -36,9 +37,9 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked of an activation method; None or False: nothing."""
+    """What was asked of an activation method; None: nothing."""
 
-    npy: bool
+    npy: Any
     label_threshold: float | None
     seeds: Path | None
     without_seeds: Any
@@ -53,10 +54,7 @@ class Asked:
         """
         from wsss_assets.errors import UsageError
 
-        given = (
-            name for name, value in vars(self).items() if not (value is None or value is False)
-        )
-        found = [_NAMES[name] for name in given]
+        found = [_NAMES[name] for name, value in vars(self).items() if value is not None]
         found += ["--labels predicted"] if labels == PREDICTED else []
         if found:
             raise UsageError(
@@ -115,8 +113,8 @@ class Asked:
         return wanted, self.options(listed, len(benchmark.classes))
 
 
-def kind_of(model: str) -> Kind:
-    """Which maps the network of that name makes.
+def kind_of(model: str | ActivationMethod) -> Kind:
+    """Which maps a method, or the network of that name, makes.
 
     Raises:
         UnknownNameError: there is none of that name.
@@ -124,8 +122,8 @@ def kind_of(model: str) -> Kind:
     from wsss_assets.models import find_model
     from wsss_assets.models.activation import ActivationMethod
 
-    known = model != "onnx" and isinstance(find_model(model), ActivationMethod)
-    return "activation" if known else "saliency"
+    found = find_model(model) if isinstance(model, str) and model != "onnx" else model
+    return "activation" if isinstance(found, ActivationMethod) else "saliency"
 
 
 def activation_options(command: Callable[..., object]) -> Callable[..., object]:
@@ -150,8 +148,11 @@ _OPTIONS = (
     ),
     click.option(
         "--npy",
-        is_flag=True,
-        help="Write dictionaries <image id>.npy {class: float32 (H, W)}, instead of PNGs.",
+        type=click.Choice(["classes", "irn"]),
+        is_flag=False,
+        flag_value="classes",
+        help="Write dictionaries <image id>.npy instead of PNGs: {class: float32 (H, W)}, or, of "
+        "irn_cam and amn, their authors' {keys, cam, high_res}.  [--npy alone: classes]",
     ),
     click.option("--seeds", type=FOLDER, help="amn: folder of its refined seeds, <image id>.png."),
     click.option(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from wsss_assets.benchmarks import Benchmark
     from wsss_assets.cli.regenerate_activation import Asked
     from wsss_assets.devkit.image_labels import ImageLabels
+    from wsss_assets.regenerate.attribution_work import Attributed
     from wsss_assets.regenerate.given import Given
     from wsss_assets.regenerate.verify import Comparison, Labelling
 
@@ -114,7 +115,7 @@ def _verify(
     tolerance: tuple[int, float],
     others: tuple[str | None, str | None],
     *,
-    model: str | None,
+    model: str | Attributed | None,
     weights: tuple[str, ...],
     images: Path,
     out: Path | None,
@@ -129,7 +130,8 @@ def _verify(
     from wsss_assets.benchmarks import get_benchmark
     from wsss_assets.cli.regenerate_activation import kind_of
     from wsss_assets.errors import UsageError
-    from wsss_assets.map_sets.feedback import Terminal
+    from wsss_assets.map_sets.feedback import Terminal, counted
+    from wsss_assets.regenerate.attribution_work import ATTRIBUTION, Attributed
     from wsss_assets.regenerate.given import open_given
     from wsss_assets.regenerate.ranks import Ranks
     from wsss_assets.regenerate.verify import sample, verify
@@ -144,6 +146,10 @@ def _verify(
         raise UsageError(
             f"the maps of {name} have the size of their photos", hint="leave out --own-frame"
         )
+    if isinstance(model, Attributed) or (model is None and given.model == ATTRIBUTION):
+        raise UsageError(
+            "--verify remakes no attribution maps", hint="make them again into another folder"
+        )
     model, weights, options = _as_recorded(name, given, model, weights, options)
     known = get_benchmark(benchmark or given.benchmark or "voc2012")
     wanted = sample(_wanted(given, known, labels, ids), images_at_most)
@@ -154,7 +160,8 @@ def _verify(
         listed = _listed(known, given, model, wanted, split, labels)
         labelling = _labelling_of_activation(known, given, model, others, split, listed)
         options["activation"] = asked.recorded(given.options).options(listed, len(known.classes))
-    click.echo(f"remaking {len(wanted):,} of {len(given.ids):,} maps with {model}", err=True)
+    there = counted(len(given.ids), "image" if given.kind == "activation" else "map")
+    click.echo(f"remaking {len(wanted):,} of {there} with {model}", err=True)
     found = verify(
         given.maps,
         model,
@@ -300,6 +307,18 @@ def _labelling_of_activation(
     )
 
 
+def _verdict(found: Comparison, levels: int, share: float) -> str:
+    """Whether it is a reproduction, and what decides it."""
+    from wsss_assets.map_sets.feedback import counted
+
+    verdict = "a reproduction" if found.is_reproduction(levels, share) else "no reproduction"
+    said = f"{found.share_within(levels):.3%} of the pixels"
+    if found.failed:
+        left_out = counted(len(found.failed), "image")
+        said = f"{left_out} could not be compared; of the others {said}"
+    return f"{verdict}: {said} differ by at most {levels}, {share:.1%} are asked for"
+
+
 def _report(found: Comparison, tolerance: tuple[int, float], json_target: Path | None) -> None:
     """Print what was found; exit status 1 where it is no reproduction."""
     levels, share = tolerance
@@ -308,11 +327,7 @@ def _report(found: Comparison, tolerance: tuple[int, float], json_target: Path |
         write_json(json_target, {"reproduced": same, **found.to_dict()})
     if str(json_target) != "-":
         click.echo(found.describe())
-        verdict = "a reproduction" if same else "no reproduction"
-        click.echo(
-            f"{verdict}: {found.share_within(levels):.3%} of the pixels differ by at most "
-            f"{levels}, {share:.1%} are asked for"
-        )
+        click.echo(_verdict(found, levels, share))
         print_failures(found.failed, "comparison")
     if not same:
         click.get_current_context().exit(1)

@@ -131,8 +131,14 @@ def fetch(name: str, folder: Path | None) -> None:
 @click.option(
     "--model", metavar="NAME", help="Which network loads them.  [default: that of the ID]"
 )
+@click.option(
+    "--classes",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Of an activation method: how many its network knows.  [default: those of the ID]",
+)
 @click.option("--to", "folder", type=FOLDER, required=True, help="Folder for the two files.")
-def convert(sources: tuple[str, ...], model: str | None, folder: Path) -> None:
+def convert(sources: tuple[str, ...], model: str | None, classes: int | None, folder: Path) -> None:
     """Convert weights to safetensors, with a model card.
 
     They are loaded into the network, which proves that they fit, and written as
@@ -143,11 +149,12 @@ def convert(sources: tuple[str, ...], model: str | None, folder: Path) -> None:
       wsss-assets weights convert u2netp_onnx --to u2netp
       wsss-assets weights convert final.pth --model poolnet_resnet50 --to poolnet
       wsss-assets weights convert move.pth dino_vits8 --model move --to move
+      wsss-assets weights convert res38.pth --model eps --classes 20 --to eps
     """
     from wsss_assets.map_sets.feedback import Terminal
     from wsss_assets.regenerate.conversion import convert_weights
 
-    for path in convert_weights(sources, model, folder, Terminal()):
+    for path in convert_weights(sources, model, folder, Terminal(), classes=classes):
         click.echo(str(path))
 
 

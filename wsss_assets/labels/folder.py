@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ from wsss_assets.storage.maps import (
     open_saliency,
 )
 from wsss_assets.storage.receipts import Receipts
-from wsss_assets.storage.stamps import claim_folder
+from wsss_assets.storage.stamps import claim_folder, place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -191,10 +190,7 @@ class _Maker:
 
 
 def _place(source: object, out: Path) -> str:
-    """How to find a source from the output folder, so that both can be moved together."""
+    """How the stamp names a source."""
     if not isinstance(source, SaliencyFolder | ActivationFolder):
         return str(source)
-    try:
-        return Path(os.path.relpath(source.folder.resolve(), out.resolve())).as_posix()
-    except ValueError:  # another drive
-        return str(source.folder.resolve())
+    return place(source.folder, out)

@@ -110,6 +110,8 @@ class ActivationMethod:
         read_out: (network, normalised float32 (N, 3, h, w), labels of the photos, bool or uint8
             (N, classes)) → what `net(x)` gives.
         version: raised whenever a change of ours may change a map.
+        weights_sha256: digest of the weights that `build` loads itself, of a classifier of one's
+            own; None: it loads none.
     """
 
     name: str
@@ -124,6 +126,7 @@ class ActivationMethod:
     protocol: Protocol | None
     read_out: Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor] = photos_alone
     version: int = 1
+    weights_sha256: str | None = None
 
     def create(self, num_classes: int) -> nn.Module:
         """The network for so many classes, in eval mode; raises as `check_classes`."""

@@ -6,9 +6,8 @@ everything else here is this project's own definition. See docs/attribution.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,8 +21,7 @@ from wsss_assets.models.delivering import to_bytes
 from wsss_assets.models.tensors import resized
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import nn
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from wsss_assets.models.attribution_settings import AttributionSettings
     from wsss_assets.storage.images import UInt8
 
-__all__ = ["AttributionWork", "attribution_maps", "finished", "merged"]
+__all__ = ["attribution_maps", "divided", "finished", "merged"]
 
 _BYTES = Protocol(to_8_bit="round")
 _PERCENTILE = 99
@@ -128,7 +126,7 @@ def merged(
 def finished(
     maps: Mapping[int, NDArray[np.float32]], settings: AttributionSettings
 ) -> dict[int, UInt8]:
-    """Merged maps as bytes: clipped if so desired, divided by their maxima, 255 m to the nearest.
+    """Merged maps as bytes: 255 times what `divided` makes of them, to the nearest.
 
     Args:
         maps: float32 (H, W) by class, at least 0.
@@ -137,97 +135,25 @@ def finished(
     Raises:
         DataError: a map holds values that are no numbers.
     """
+    return to_bytes(divided(maps, settings), (0, 0), _BYTES)
+
+
+def divided(
+    maps: Mapping[int, NDArray[np.float32]], settings: AttributionSettings
+) -> dict[int, NDArray[np.float32]]:
+    """Merged maps in 0..1: clipped if so desired, divided by their maxima.
+
+    Args:
+        maps: float32 (H, W) by class, at least 0.
+        settings: how.
+    """
     ready = {}
     for index, values in maps.items():
         top = np.percentile(values, _PERCENTILE) if settings.clipped else values.max()
         # A map so sparse that its percentile is zero is left to its maximum.
         top = top or values.max()
         ready[index] = np.minimum(values / top, 1) if top > 0 else values
-    return to_bytes(ready, (0, 0), _BYTES)
-
-
-@dataclass(frozen=True)
-class AttributionWork:
-    """Attribution maps of the present classes of each photo, for the runner.
-
-    Attributes:
-        classifier: what the record calls it.
-        title: what makes the maps, in words.
-        make: weights → the classifier, on the CPU.
-        attribution: how.
-        labels: present classes by image id, ascending.
-    """
-
-    classifier: str
-    title: str
-    make: Callable[[Sequence[Path]], nn.Module]
-    attribution: AttributionSettings
-    labels: Mapping[str, Sequence[int]]
-
-    @property
-    def prepare(self) -> Callable[[UInt8, str], tuple[NDArray[Any], ...]]:
-        """Photo and image id → what `crops.prepared` gives; needs no torch."""
-        return partial(prepared, crops=self.attribution.crops, size=self.attribution.size)
-
-    def settings(self) -> dict[str, Any]:
-        """What decides a map besides the weights; JSON types only."""
-        return {
-            "model": "attribution",
-            "classifier": self.classifier,
-            **self.attribution.settings(),
-        }
-
-    def bucket(self, size: tuple[int, int] | None) -> Hashable | None:
-        """The size of the photo, for that is the size of its maps."""
-        return size
-
-    def batch_size(self, _device_type: str) -> int:
-        """One photo: what is run together is its crops, copies or steps."""
-        return 1
-
-    def create(self, weights: Sequence[Path]) -> nn.Module:
-        """The classifier, in eval mode; threads may share it, for it needs no more changing."""
-        return self.make(weights).eval().requires_grad_(False)
-
-    def run(
-        self, net: nn.Module, inputs: tuple[torch.Tensor, ...], labels: torch.Tensor
-    ) -> tuple[torch.Tensor, ...]:
-        """Merged maps of the present classes, the rest of the places zeros.
-
-        Args:
-            net: the classifier.
-            inputs: batches of what `prepare` gave; zeros where a photo could not be read.
-            labels: bool or uint8 (N, classes).
-
-        Returns:
-            float32 (N, most classes of a photo, H, W).
-        """
-        shown, drawn, seeds = inputs
-        height, width = drawn[:, 0, 2:].amax(0).tolist()
-        most = int(labels.sum(1).max())
-        maps = torch.zeros((len(shown), most, height, width), device=shown.device)
-        for place, rows in enumerate(drawn.tolist()):
-            if rows[0] == [0, 0, height, width]:
-                classes = labels[place].nonzero()[:, 0].tolist()
-                seed = int(seeds[place, 0])
-                windows = [Window(*row) for row in rows]
-                maps[place, : len(classes)] = merged(
-                    net, shown[place], windows, classes, seed, self.attribution
-                )
-        return (maps,)
-
-    def stems(self, image_id: str) -> tuple[str, ...]:
-        """`<image id>_<class index>` for each present class."""
-        return tuple(f"{image_id}_{index}" for index in self.labels[image_id])
-
-    def finish(
-        self, values: tuple[NDArray[Any], ...], image_id: str, _size: tuple[int, int]
-    ) -> Mapping[str, UInt8]:
-        """The maps of an image by their names."""
-        (maps,) = values
-        present = dict(zip(self.labels[image_id], maps, strict=False))
-        found = finished(present, self.attribution)
-        return {f"{image_id}_{index}": values for index, values in found.items()}
+    return ready
 
 
 def _noise(seed: int, first: int, place: int) -> np.random.Generator:

@@ -10,6 +10,7 @@ from wsss_assets.errors import MissingFileError, UsageError
 from wsss_assets.models.activation import photos_alone
 from wsss_assets.regenerate.activation_work import ActivationWork
 from wsss_assets.regenerate.amn_work import SEEDS, AmnWork
+from wsss_assets.regenerate.attribution_work import Attributed, AttributionWork
 from wsss_assets.regenerate.mcis_work import McisWork, draw_partners
 from wsss_assets.regenerate.photos import find_photos
 from wsss_assets.regenerate.predicting import ScoresWork, predicted_labels
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from wsss_assets.devkit.image_labels import ImageLabels
     from wsss_assets.map_sets.feedback import Feedback
     from wsss_assets.models.activation import ActivationMethod
+    from wsss_assets.regenerate.activation_work import Dictionaries
     from wsss_assets.regenerate.amn_work import Fallback
+    from wsss_assets.regenerate.device import Precision
     from wsss_assets.regenerate.ranks import Ranks
     from wsss_assets.regenerate.run import Summary
     from wsss_assets.regenerate.work import Work
@@ -39,6 +42,9 @@ LABELS_NAME = "wsss-assets.labels.txt"
 """The list of predicted labels, beside the maps."""
 
 _AMN, _MCIS = "amn", "mcis"
+
+_WRITE_IRN = ("irn_cam", _AMN)
+"""Methods whose authors' code writes dictionaries with keys, and maps of two sizes."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +66,9 @@ class ActivationOptions:
     Attributes:
         labels: which classes images show.
         num_classes: how many there are, without background.
-        dictionaries: write `<image id>.npy`, `{class: float32 (H, W)}`, instead of
-            `<image id>_<class>.png`.
+        dictionaries: write `<image id>.npy` instead of `<image id>_<class>.png`: `classes` is
+            `{class: float32 (H, W)}`; `irn`, of IRN-CAM and AMN, what their authors' code writes,
+            `{keys, cam, high_res}`, AMN's background first. None: PNGs.
         seeds: of AMN: folder of `<image id>.png`.
         without_seeds: of AMN: what to make without them, under another name; None: nothing.
         official_dropout: of AMN: leave dropout on, as its authors' code does by mistake, with
@@ -72,7 +79,7 @@ class ActivationOptions:
 
     labels: ImageLabels | Predicted
     num_classes: int = 20
-    dictionaries: bool = False
+    dictionaries: Dictionaries | None = None
     seeds: Path | None = None
     without_seeds: Fallback | None = None
     official_dropout: int | None = None
@@ -83,6 +90,7 @@ def check_options(
     method: ActivationMethod,
     options: ActivationOptions | None,
     *,
+    precision: Precision = "fp32",
     compiled: bool = False,
     own_frame: bool = False,
 ) -> ActivationOptions:
@@ -91,6 +99,7 @@ def check_options(
     Args:
         method: whose maps are wanted.
         options: what was asked for.
+        precision: how exactly the network is to run.
         compiled: torch is to compile the network.
         own_frame: maps are to stay at another size than the photo's.
 
@@ -107,6 +116,8 @@ def check_options(
     if own_frame:
         raise UsageError(f"maps of {method.name} are always of the photo's size")
     method.check_classes(options.num_classes)
+    if isinstance(method, Attributed):
+        method.check(precision, compiled=compiled)
     of_amn = {
         "seeds": options.seeds,
         "fallback without seeds": options.without_seeds,
@@ -116,6 +127,12 @@ def check_options(
         _check_amn(options, compiled=compiled)
     else:
         _refuse(method, _AMN, of_amn)
+    if options.dictionaries == "irn" and method.name not in _WRITE_IRN:
+        raise UsageError(
+            f"the authors of {method.name} write no files as IRN does",
+            expected=f"one of {', '.join(_WRITE_IRN)}",
+            hint="--npy classes writes dictionaries of maps by class",
+        )
     if method.name != _MCIS:
         _refuse(method, _MCIS, {"partner seed": options.partner_seed})
     if isinstance(options.labels, Predicted):
@@ -157,7 +174,7 @@ def activation_maps(
         work = activation_work(method, options, images, labels=options.labels)
         return make(work, tuple(options.labels) if ids is None else ids, out)
     if ids is None:
-        ids = [photo.image_id for photo in find_photos(images, None)]
+        ids = [photo.image_id for photo in find_photos(images, None, feedback)]
     scores = out.with_name(f"{out.name}.scores")
     summary = make(ScoresWork(method=method, num_classes=options.num_classes), ids, scores)
     threshold, failed = options.labels.threshold, summary.failed
@@ -202,6 +219,8 @@ def activation_work(
         "unlabelled": unlabelled or {},
         "dictionaries": options.dictionaries,
     }
+    if isinstance(method, Attributed):
+        return AttributionWork(**common)
     if method.name == _AMN:
         return AmnWork(
             **common,
@@ -230,7 +249,8 @@ def _check_prediction(method: ActivationMethod, labels: Predicted) -> None:
         )
     if method.protocol is None or method.read_out is not photos_alone:
         raise UsageError(
-            f"{method.name} cannot say which classes a photo shows: its network must be told",
+            f"{method.name} cannot say which classes a photo shows",
+            expected="a classifier of this package that is shown photos alone",
             hint="give a label list; another method can predict one with --labels predicted",
         )
 

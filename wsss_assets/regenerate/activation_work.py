@@ -1,8 +1,8 @@
 """Activation maps of photos: one map for each class that an image is known to show.
 
 What is the same for all methods is `ActivationWork`; methods that need more than a photo and its
-classes are subclasses, in `amn_work` and `mcis_work`. No torch until a network is made: processes
-that prepare photos need none.
+classes are subclasses, in `amn_work`, `mcis_work` and `attribution_work`. No torch until a network
+is made: processes that prepare photos need none.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from wsss_assets.devkit.image_labels import format_label_list
 from wsss_assets.errors import DataError
-from wsss_assets.models.delivering import to_bytes
+from wsss_assets.models.delivering import irn_dictionary, to_bytes
 from wsss_assets.models.views import view_sizes, views
-from wsss_assets.storage.activation_dicts import encode_activation_dict
+from wsss_assets.storage.activation_dicts import encode_activation_dict, encode_irn_dict
 from wsss_assets.storage.pngs import encode_map
 
 if TYPE_CHECKING:
@@ -31,10 +31,17 @@ if TYPE_CHECKING:
     from wsss_assets.devkit.image_labels import Classes, ImageLabels
     from wsss_assets.models.activation import ActivationMethod, Protocol
     from wsss_assets.models.delivering import FloatMaps
+    from wsss_assets.models.protocols import Afterwards
     from wsss_assets.regenerate.work import Arrays, Prepare, Values
     from wsss_assets.storage.images import UInt8
 
-__all__ = ["ActivationWork", "Shown", "nothing_more"]
+__all__ = ["ActivationWork", "Dictionaries", "Shown", "nothing_more"]
+
+Dictionaries: TypeAlias = Literal["classes", "irn"]
+"""What a `.npy` file holds: `{class: map}`, or what IRN's and AMN's code writes."""
+
+_OUTPUTS = {None: "png", "classes": "npy", "irn": "npy of IRN"}
+"""What is written, as settings name it."""
 
 _BATCH = 16
 """On GPUs; the executor of protocols divides what would be too much at once."""
@@ -80,7 +87,7 @@ class ActivationWork:
         labels: which classes images show; 0-based, ascending.
         labelled_by: how that came about, if it decides the maps: JSON types.
         unlabelled: why the classes of an image are not known, by image id.
-        dictionaries: write `<image id>.npy` instead of `<image id>_<class>.png`.
+        dictionaries: write such `<image id>.npy` instead of `<image id>_<class>.png`; None: not.
     """
 
     method: ActivationMethod
@@ -88,7 +95,7 @@ class ActivationWork:
     labels: ImageLabels
     labelled_by: Mapping[str, Any] = field(default_factory=dict)
     unlabelled: Mapping[str, str] = field(default_factory=dict)
-    dictionaries: bool = False
+    dictionaries: Dictionaries | None = None
 
     @property
     def title(self) -> str:
@@ -123,8 +130,11 @@ class ActivationWork:
 
     def settings(self) -> dict[str, Any]:
         """See `Work`; which labels those are is for each image's `version` to say."""
-        output = "npy" if self.dictionaries else "png"
-        return {**self.method.settings(self.num_classes), **self.labelled_by, "output": output}
+        return {**self.method.settings(self.num_classes), **self.delivered()}
+
+    def delivered(self) -> dict[str, Any]:
+        """The part of the settings that no method decides: whose labels, and which files."""
+        return {**self.labelled_by, "output": _OUTPUTS[self.dictionaries]}
 
     def said(self) -> dict[str, Any]:
         """See `Work`."""
@@ -167,15 +177,28 @@ class ActivationWork:
         return load_weights(net, *weights) if weights else net
 
     def run(self, net: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Values:
-        """See `Work`: float32 (n, h, w) of each image, n being how many classes it shows."""
+        """See `Work`: float32 (n, h, w) of each image, n being how many classes it shows.
+
+        For IRN's files with its background, if there is one, and then the smaller maps.
+        """
         import torch
 
         *arrays, labels, sizes = inputs
         labels = labels.bool()
         labels[~labels.any(1), 0] = 1  # what cannot be read keeps its place before the network
         height, width = sizes.amax(0).tolist()
-        maps = self.maps(net, arrays, labels, (height, width))
-        return (torch.split(maps, labels.sum(1).tolist()),)
+        size = height, width
+        if self.dictionaries == "irn":
+            found = self.maps_of_both_sizes(net, arrays, labels, size)
+        else:
+            found = (self.maps(net, arrays, labels, size),)
+        counts = (labels.sum(1) + int(self.with_background)).tolist()
+        return tuple(torch.split(one, counts) for one in found)
+
+    @property
+    def with_background(self) -> bool:
+        """Whether an image's maps begin with that of the background."""
+        return self.dictionaries == "irn" and self.protocol.background == "first"
 
     def maps(
         self,
@@ -192,9 +215,35 @@ class ActivationWork:
             labels: bool (N, classes).
             size: (H, W) of the photos, if they share it.
         """
-        from wsss_assets.models.protocols import class_maps
+        return self.by_protocol(net, arrays, labels, size)[0]
 
-        return class_maps(net, arrays, labels, size, self.method)
+    def maps_of_both_sizes(
+        self,
+        net: nn.Module,
+        arrays: Sequence[torch.Tensor],
+        labels: torch.Tensor,
+        size: tuple[int, int],
+    ) -> tuple[torch.Tensor, ...]:
+        """Maps for IRN's files: of the photos' size, and the smaller ones; as for `maps`."""
+        return self.by_protocol(net, arrays, labels, size)
+
+    def by_protocol(
+        self,
+        net: nn.Module,
+        arrays: Sequence[torch.Tensor],
+        labels: torch.Tensor,
+        size: tuple[int, int],
+        *afterwards: Afterwards,
+    ) -> tuple[torch.Tensor, ...]:
+        """Maps of one size, or of both for IRN's files; `afterwards` is for either."""
+        from wsss_assets.models.protocols import merged, network_scores, strided_maps
+
+        last, last_strided = afterwards or (None, None)
+        scores = network_scores(net, arrays, labels, self.method, background=self.with_background)
+        maps = merged(scores, size, afterwards=last)
+        if self.dictionaries != "irn":
+            return (maps,)
+        return maps, strided_maps(scores, size, afterwards=last_strided)
 
     def stems(self, image_id: str) -> tuple[str, ...]:
         """See `Work`; of an image whose classes are not known, its id."""
@@ -211,12 +260,23 @@ class ActivationWork:
 
     def finish(self, values: Arrays, image_id: str, size: tuple[int, int]) -> Mapping[str, bytes]:
         """See `Work`."""
+        if self.dictionaries == "irn":
+            return {image_id: self._irn_file(values, image_id, size)}
         (maps,) = values
         by_class = dict(zip(self.labels[image_id], maps, strict=True))
         as_bytes = self.to_bytes(by_class, size)
         if self.dictionaries:
             return {image_id: encode_activation_dict(self.to_scores(by_class, as_bytes))}
         return {f"{image_id}_{index}": encode_map(one) for index, one in as_bytes.items()}
+
+    def _irn_file(self, values: Arrays, image_id: str, size: tuple[int, int]) -> bytes:
+        """Keys are classes or, where there is a background, channels."""
+        keys = list(self.labels[image_id])
+        if self.with_background:
+            keys = [0, *(index + 1 for index in keys)]
+        high_res, strided = (dict(zip(keys, maps, strict=True)) for maps in values)
+        self.to_bytes(high_res, size)  # refuses what is no number
+        return encode_irn_dict(irn_dictionary(high_res, strided))
 
     def to_bytes(self, maps: FloatMaps, size: tuple[int, int]) -> dict[int, UInt8]:
         """Maps by class as bytes, of the photo's size.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from wsss_assets.errors import ImageFormatError, MissingFileError, SizeMismatchError
+from wsss_assets.models.delivering import strided_size
 from wsss_assets.models.views import views
 from wsss_assets.regenerate.activation_work import ActivationWork
 from wsss_assets.storage.images import read_label
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from wsss_assets.devkit.image_labels import Classes
+    from wsss_assets.models.protocols import Afterwards
     from wsss_assets.regenerate.work import Arrays, Prepare
     from wsss_assets.storage.images import UInt8
 
@@ -99,26 +101,43 @@ class AmnWork(ActivationWork):
         labels: torch.Tensor,
         size: tuple[int, int],
     ) -> torch.Tensor:
+        """See `ActivationWork`."""
+        return self.maps_of_both_sizes(net, arrays, labels, size)[0]
+
+    def maps_of_both_sizes(
+        self,
+        net: nn.Module,
+        arrays: Sequence[torch.Tensor],
+        labels: torch.Tensor,
+        size: tuple[int, int],
+    ) -> tuple[torch.Tensor, ...]:
         """See `ActivationWork`; with dropout image by image, each with a chance of its own."""
         import torch
-
-        from wsss_assets.models.protocols import class_maps
 
         shown = list(arrays)
         chances = None if self.dropout is None else shown.pop().flatten().tolist()
         seeds = None if self.seeds is None else shown.pop()
         if chances is None:
-            last = partial(self._last, seeds)
-            return class_maps(net, shown, labels, size, self.method, afterwards=last)
+            return self.by_protocol(net, shown, labels, size, *self._afterwards(seeds))
         found = []
         for place, chance in enumerate(chances):
             alone: Any = copy.copy(net)  # of the same weights; several threads run the network
             alone.generator = torch.Generator(labels.device).manual_seed(chance)
             rows = slice(place, place + 1)
-            last = partial(self._last, None if seeds is None else seeds[rows])
+            afterwards = self._afterwards(None if seeds is None else seeds[rows])
             views = [one[rows] for one in shown]
-            found.append(class_maps(alone, views, labels[rows], size, self.method, afterwards=last))
-        return torch.cat(found)
+            found.append(self.by_protocol(alone, views, labels[rows], size, *afterwards))
+        return tuple(torch.cat(parts) for parts in zip(*found, strict=True))
+
+    def _afterwards(self, seeds: torch.Tensor | None) -> tuple[Afterwards, Afterwards]:
+        """What is done last of all, at the size of the photos and at that of the smaller maps."""
+        from torch.nn.functional import interpolate
+
+        if seeds is None:
+            return partial(self._last, None), partial(self._last, None)
+        height, width = seeds.shape[-2:]
+        small = interpolate(seeds[:, None].float(), strided_size((height, width)))[:, 0]
+        return partial(self._last, seeds), partial(self._last, small)
 
     def _last(self, seeds: torch.Tensor | None, maps: torch.Tensor, place: int) -> torch.Tensor:
         """Maps of an image, by its seed or without."""

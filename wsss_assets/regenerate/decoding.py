@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 from wsss_assets.errors import DataError
-from wsss_assets.storage.images import read_photo
+from wsss_assets.storage.images import is_rotated, read_photo
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -39,10 +39,11 @@ _THREADS_HERE = 2
 
 
 class Prepared(NamedTuple):
-    """A photo as a network takes it, and (H, W) of the photo."""
+    """A photo as a network takes it, (H, W) of the photo, and whether it is stored rotated."""
 
     arrays: Arrays
     size: tuple[int, int]
+    rotated: bool = False
 
 
 def prepared(prepare: Prepare, path: Path, image_id: str) -> Prepared:
@@ -53,7 +54,8 @@ def prepared(prepare: Prepare, path: Path, image_id: str) -> Prepared:
     """
     try:
         photo = read_photo(path)
-        return Prepared(prepare(photo, image_id), (photo.shape[0], photo.shape[1]))
+        size = (photo.shape[0], photo.shape[1])
+        return Prepared(prepare(photo, image_id), size, is_rotated(path))
     except DataError:
         raise
     except Exception as error:  # one photo, whatever is wrong with it, must not end the run

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wsss_assets.catalog.names import is_place, weights_names
 from wsss_assets.catalog.records import MADE_MAPS_NAME, MadeMaps, parse_record
-from wsss_assets.errors import UsageError
+from wsss_assets.errors import UnknownNameError, UsageError
 from wsss_assets.map_sets.choose import choose_by_id
 from wsss_assets.map_sets.feedback import SILENT
 from wsss_assets.map_sets.obtain import obtain
@@ -86,7 +86,14 @@ def open_given(
     """
     if Path(name).is_dir() or is_place(name):
         return _open_folder(Path(name), kind)
-    record = choose_by_id(name, chosen_repository(None, None))
+    try:
+        record = choose_by_id(name, chosen_repository(None, None))
+    except UnknownNameError as error:
+        raise UnknownNameError.saying(
+            f"{error.summary}, and there is no folder {name}",
+            expected=error.expected,
+            hint=error.hint,
+        ) from error
     _refuse_others(record.id, record.kind, kind)
     held = obtain(record, split, feedback=feedback)
     maps: ShardSaliency | ShardActivations

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from wsss_assets.regenerate.device import Precision
     from wsss_assets.regenerate.work import Work
 
-__all__ = ["Job"]
+__all__ = ["IMAGES", "Job"]
+
+IMAGES = "images"
+"""What a stamp calls the folder of photos, which is no setting: it decides no byte of a map."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Job:
     onnx: OnnxSettings | None = None
 
     def settings(self) -> dict[str, Any]:
-        """All of it, for the stamp of a folder; JSON types only."""
+        """All of it, for the stamp of a folder and the record; JSON types only."""
         settings = {
             "made_by": "wsss-assets regenerate",
             "version": __version__,
@@ -73,8 +76,12 @@ class Job:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def as_begun_in(self, folder: Path) -> Job:
-        """The same job with the batch size of a folder that differs from it in nothing else."""
-        stamp, settings = read_stamp(folder) or {}, self.settings()
+        """The same job with the batch size of a folder that differs from it in nothing else.
+
+        Whether its maps are of other photos is not asked here.
+        """
+        stamp, settings = dict(read_stamp(folder) or {}), self.settings()
+        stamp.pop(IMAGES, None)
         begun = stamp.get("batch_size")
         if not isinstance(begun, int) or {**stamp, "batch_size": self.batch_size} != settings:
             return self

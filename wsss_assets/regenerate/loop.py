@@ -72,6 +72,7 @@ class Loop:
         behind: how many may be with the device or the writers before more are handed over.
         writers: threads that finish and write.
         say: is told, once, that batches are halved.
+        rotated: how many photos of missing maps are stored rotated, so far.
     """
 
     runner: Runner
@@ -82,6 +83,7 @@ class Loop:
     behind: int
     writers: int
     say: Callable[[str], object]
+    rotated: int = 0
     _fits: dict[tuple[tuple[int, ...], ...], int] = field(default_factory=dict)
 
     def __call__(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
@@ -141,7 +143,11 @@ class Loop:
             if prepared is not None and not _fits_in(one.photo, prepared, ready):
                 prepared, error = None, f"{one.photo.path} has not the size that was planned for"
             ready.append(_Ready(one.photo, one.made_from, prepared))
-            if prepared is None and one.photo.image_id in task.missing:
+            if one.photo.image_id not in task.missing:
+                continue
+            if prepared is not None:
+                self.rotated += prepared.rotated
+            else:
                 failed.append(self.folder.failed(one.photo, error or "it cannot be read"))
         return ready, failed
 

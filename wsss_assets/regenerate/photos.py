@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wsss_assets.errors import DataError, ListFormatError, MissingFileError
+from wsss_assets.map_sets.feedback import SILENT, counted
 from wsss_assets.parallel import default_workers, ordered_map
 from wsss_assets.storage.image_ids import refuse_twice
 from wsss_assets.storage.images import PHOTO_SUFFIXES, image_size
@@ -16,7 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from wsss_assets.map_sets.feedback import Feedback
+
 __all__ = ["Photo", "find_photos", "measured"]
+
+_OTHER_PICTURES = {
+    *(".avif", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".tif", ".tiff"),
+    *(".arw", ".cr2", ".cr3", ".dng", ".nef", ".raw"),
+}
+"""Suffixes of what people call photos and is not read."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,9 @@ class Photo:
     error: str | None = None
 
 
-def find_photos(folder: Path, ids: Sequence[str] | None) -> list[Photo]:
+def find_photos(
+    folder: Path, ids: Sequence[str] | None, feedback: Feedback = SILENT
+) -> list[Photo]:
     """The photos of these ids, or all photos of a folder in natural order (`2` before `10`).
 
     Args:
@@ -44,6 +55,7 @@ def find_photos(folder: Path, ids: Sequence[str] | None) -> list[Photo]:
         ids: which, in which order; None: all there are. An id without a photo has no path and
             says so in its `error`; so does a photo whose name can be no id, under its name in
             ASCII.
+        feedback: is told what is left out where no ids are given.
 
     Raises:
         MissingFileError: no such folder, no photo in it, or none of these ids.
@@ -52,6 +64,9 @@ def find_photos(folder: Path, ids: Sequence[str] | None) -> list[Photo]:
     found = _by_stem(folder)
     if ids is None:
         ids = sorted(found, key=_natural)
+        left_out = _left_out(folder, folders=True)
+        if left_out:
+            feedback.say(f"left out in {folder}: {left_out}")
     seen: dict[str, None] = {}
     for image_id in ids:
         refuse_twice(image_id, seen, "the list of images")
@@ -91,12 +106,32 @@ def _by_stem(folder: Path) -> dict[str, list[Path]]:
         if suffix.lower() in PHOTO_SUFFIXES and not name.startswith("."):
             found.setdefault(stem, []).append(folder / name)
     if not found:
+        others = _left_out(folder, folders=False)
         raise MissingFileError(
             f"{folder} holds no photo",
             expected=", ".join(f"*{suffix}" for suffix in PHOTO_SUFFIXES),
-            hint="name the folder that holds the photos themselves, not one above it",
+            found=others or None,
+            hint="convert them, e.g. to PNG"
+            if others
+            else "name the folder that holds the photos themselves, not one above it",
         )
     return found
+
+
+def _left_out(folder: Path, *, folders: bool) -> str:
+    """What else there is that somebody may take for photos, in words; empty: nothing."""
+    with os.scandir(folder) as entries:
+        there = sorted((one.name, one.is_dir()) for one in entries if not one.name.startswith("."))
+    suffixes = [os.path.splitext(name)[1].lower() for name, is_dir in there if not is_dir]  # noqa: PTH122
+    others = [suffix for suffix in suffixes if suffix in _OTHER_PICTURES]
+    said = []
+    if others:
+        pictures = "picture of another kind" if len(others) == 1 else "pictures of other kinds"
+        said.append(f"{len(others):,} {pictures} ({', '.join(sorted(set(others)))})")
+    inside = sum(is_dir for _, is_dir in there)
+    if folders and inside:
+        said.append(counted(inside, "folder"))
+    return " and ".join(said)
 
 
 def _photo(image_id: str, paths: Sequence[Path], folder: Path) -> Photo:

@@ -154,7 +154,8 @@ def _smallest_batch(receipts: Iterable[Receipt]) -> int | None:
 def _sentence(title: str, weights: Sequence[LoadedWeights]) -> str:
     """Model, weights and program in a sentence."""
     files = " and ".join(f"{one.file} (sha256 {one.sha256})" for one in weights)
-    return f"{_spelt(title)} with the weights {files}, run by wsss-assets {__version__}"
+    loaded = f"the weights {files}" if files else "weights of its own"
+    return f"{_spelt(title)} with {loaded}, run by wsss-assets {__version__}"
 
 
 def _spelt(text: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from wsss_assets.errors import DataError, UsageError, WeightsError
-from wsss_assets.map_sets.feedback import SILENT
+from wsss_assets.map_sets.feedback import SILENT, counted
 from wsss_assets.models import find_model
 from wsss_assets.models.activation import ActivationMethod
 from wsss_assets.models.architecture import Normalisation
@@ -19,7 +19,7 @@ from wsss_assets.regenerate.activation import activation_maps, check_options
 from wsss_assets.regenerate.decoding import Decoders
 from wsss_assets.regenerate.device import Runner, choose_device, device_name
 from wsss_assets.regenerate.holding import held
-from wsss_assets.regenerate.job import Job
+from wsss_assets.regenerate.job import IMAGES, Job
 from wsss_assets.regenerate.loop import Loop, Task
 from wsss_assets.regenerate.photos import find_photos
 from wsss_assets.regenerate.plan import plan, share
@@ -31,10 +31,10 @@ from wsss_assets.regenerate.work import SaliencyWork
 from wsss_assets.regenerate.writing import MapFolder
 from wsss_assets.storage.files import sha256_file
 from wsss_assets.storage.receipts import Receipts
-from wsss_assets.storage.stamps import claim_folder
+from wsss_assets.storage.stamps import claim_folder, place, refuse_file, release_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import torch
 
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from wsss_assets.regenerate.stopping import Stop
     from wsss_assets.regenerate.weights import WeightsFile
     from wsss_assets.regenerate.work import Work
+    from wsss_assets.storage.receipts import Receipt
 
 __all__ = ["Summary", "regenerate", "run"]
 
@@ -65,12 +66,15 @@ class Summary:
         kept: how many had them already, made from just the same.
         failed: why an image has no map, by image id.
         without_classes: how many images show no class, so that there is no map to make of them.
+        rotated: how many photos that maps were made of carry a rotation (EXIF), which is not
+            applied: a map lies as the pixels are stored.
     """
 
     written: int
     kept: int
     failed: dict[str, str]
     without_classes: int = 0
+    rotated: int = 0
 
 
 def regenerate(
@@ -138,11 +142,13 @@ def regenerate(
         MissingFileError: a folder is missing or holds no photo, or a file of weights is missing.
         ListFormatError: two photos have one name.
         WeightsError: the weights are not those of the model, or changed while they were loaded.
-        FolderInUseError: `out` was made with other settings, or another run writes to it.
+        FolderInUseError: `out` is a file, was made with other settings or of another folder of
+            photos, or another run writes to it.
         KeyboardInterrupt: the run was asked to stop and did; what it made is there.
         OSError: the disk is full, or another process that has a part in this ended.
     """
     _refuse_contradictions(model, precision, onnx, compiled=compiled)
+    refuse_file(Path(out))
     with Ranks.open() as ranks:
         say = feedback if ranks.is_first else SILENT
         making = _Making(
@@ -158,11 +164,15 @@ def regenerate(
         )
         found = find_model(model) if isinstance(model, str) and model != _ONNX else model
         if isinstance(found, ActivationMethod):
-            options = check_options(found, activation, compiled=compiled, own_frame=own_frame)
+            options = check_options(
+                found, activation, precision=precision, compiled=compiled, own_frame=own_frame
+            )
             classes = options.num_classes
             colours = _with_colours(found.normalisation[classes], mean, std)
             found = replace(found, normalisation={**found.normalisation, classes: colours})
-            files = _resolved(found.name, weights, ranks, say, classes)
+            files: list[WeightsFile] = []
+            if weights or found.weights_sha256 is None:
+                files = _resolved(found.name, weights, ranks, say, classes)
             make = partial(making, files)
             return activation_maps(found, options, making.images, ids, Path(out), make, ranks, say)
         if activation is not None:
@@ -253,7 +263,9 @@ def run(
 
         def begin() -> _Begun:
             stack.enter_context(held(out))  # by the first process, for all
-            return _begin(job, images, ids, out, keep_batch_size=keep_batch_size)
+            if ranks.count == 1:  # another process may be about to write its first map
+                stack.callback(release_folder, out, new=not out.exists())
+            return _begin(job, images, ids, out, feedback, keep_batch_size=keep_batch_size)
 
         begun = ranks.first(begin)
         job = replace(job, batch_size=begun.batch_size)
@@ -261,17 +273,21 @@ def run(
         folder = MapFolder(out, job.work, job.fingerprint(), receipts, device_name(job.device))
         batches = share(begun.batches, ranks.rank, ranks.count)
         tasks = _missing(batches, folder)
-        done = _make(job, tasks, folder, stop, _Hands.of(workers, job, ranks), feedback)
         missing = sum(len(task.missing) for task in tasks)
-        if done.written + len(done.failed) < missing:
-            feedback.say(f"{done.written:,} maps were written to {out}; the same command goes on")
-            raise KeyboardInterrupt
+        before = receipts.all()
+        try:
+            done = _make(job, tasks, folder, stop, _Hands.of(workers, job, ranks), feedback)
+            if done.written + len(done.failed) < missing:
+                raise KeyboardInterrupt  # noqa: TRY301 (said below, as of a second Ctrl-C)
+        except KeyboardInterrupt:
+            feedback.say(f"{_new(before, receipts)} written to {out}; the same command goes on")
+            raise
         done = replace(done, kept=sum(len(batch.photos) for batch in batches) - missing)
         everyone = ranks.gathered(done)
         if ranks.is_first:
             done = _together(everyone, begun)
             _conclude(job, folder, begun.photos, done, origin)
-        return Summary(done.written, done.kept, done.failed, begun.without_classes)
+        return Summary(done.written, done.kept, done.failed, begun.without_classes, done.rotated)
 
 
 @dataclass(frozen=True)
@@ -292,6 +308,13 @@ class _Done:
     written: int
     kept: int
     failed: dict[str, str]
+    rotated: int = 0
+
+
+def _new(before: Mapping[str, Receipt], receipts: Receipts) -> str:
+    """How many maps have a receipt that they had not before, in words."""
+    number = sum(before.get(stem) != receipt for stem, receipt in receipts.all().items())
+    return f"{counted(number, 'map')} {'was' if number == 1 else 'were'}"
 
 
 def _refuse_contradictions(
@@ -355,15 +378,21 @@ def _with_colours(
 
 
 def _begin(
-    job: Job, images: Path, ids: Sequence[str] | None, out: Path, *, keep_batch_size: bool
+    job: Job,
+    images: Path,
+    ids: Sequence[str] | None,
+    out: Path,
+    feedback: Feedback,
+    *,
+    keep_batch_size: bool,
 ) -> _Begun:
     """Find the photos, plan the batches, and make the folder ready."""
-    photos = find_photos(images, ids)
+    photos = find_photos(images, ids, feedback)
     if not keep_batch_size:
         job = job.as_begun_in(out)
     wanted = [photo for photo in photos if job.work.stems(photo.image_id)]
     batches, lost = plan(wanted, job.work, job.batch_size)
-    claim_folder(out, job.settings())
+    claim_folder(out, {**job.settings(), IMAGES: place(images, out)})
     Receipts(out).sort()  # those of processes that were killed become one file
     return _Begun(job.batch_size, photos, batches, lost, len(photos) - len(wanted))
 
@@ -443,7 +472,7 @@ def _make(
                 written += 1
             else:
                 failed[outcome.image_id] = outcome.error
-    return _Done(written, 0, failed)
+    return _Done(written, 0, failed, loop.rotated)
 
 
 def _refuse_changed(job: Job) -> None:
@@ -470,6 +499,7 @@ def _together(everyone: Sequence[_Done], begun: _Begun) -> _Done:
         sum(one.written for one in everyone),
         sum(one.kept for one in everyone),
         {image_id: failed[image_id] for image_id in order if image_id in failed},
+        sum(one.rotated for one in everyone),
     )
 
 

@@ -17,8 +17,9 @@ from wsss_assets.evaluation.confusion import confusion_matrix, empty_confusion
 from wsss_assets.evaluation.scores import score
 from wsss_assets.labels.make import make_label
 from wsss_assets.labels.recipes import get_recipe
-from wsss_assets.map_sets.feedback import SILENT
+from wsss_assets.map_sets.feedback import SILENT, counted
 from wsss_assets.parallel import default_workers, ordered_map
+from wsss_assets.regenerate.job import IMAGES
 from wsss_assets.regenerate.run import regenerate
 from wsss_assets.storage.maps import ActivationFolder, SaliencyFolder
 from wsss_assets.storage.shard_maps import ShardActivations
@@ -132,15 +133,18 @@ class Comparison:
 
     def describe(self) -> str:
         """The same in sentences."""
-        within = ", ".join(f"{self.share_within(one):.3%} within {one}" for one in _SHOWN)
-        lines = [
-            f"{self.images:,} images, {self.pixels:,} pixels: mean difference {self.mean:.3f} "
-            f"grey levels, largest {self.largest}",
-            f"pixels by difference: {within}",
-        ]
-        if self.salience_changed is not None:
-            salient = self._share(self.salience_changed)
-            lines.append(f"salient in one alone: {salient:.3%} of the pixels")
+        compared = f"{counted(self.images, 'image')}, {counted(self.pixels, 'pixel')}"
+        if self.largest == 0:
+            lines = [f"{compared}: all are equal"]
+        else:
+            within = ", ".join(f"{self.share_within(one):.3%} within {one}" for one in _SHOWN)
+            lines = [
+                f"{compared}: mean difference {self.mean:.3f} grey levels, largest {self.largest}",
+                f"pixels by difference: {within}",
+            ]
+            if self.salience_changed is not None:
+                salient = self._share(self.salience_changed)
+                lines.append(f"salient in one alone: {salient:.3%} of the pixels")
         if self.labels_changed is not None:
             agreement = "–" if self.labels_miou is None else f"{self.labels_miou:.4f}"
             lines.append(
@@ -195,7 +199,8 @@ def verify(
         if not summary.written:
             image_id, reason = next(iter(summary.failed.items()))
             raise DataError(f"no map could be remade; {image_id}: {reason}")
-        departures = {} if recorded is None else differences(recorded, read_stamp(out) or {})
+        here = {key: value for key, value in (read_stamp(out) or {}).items() if key != IMAGES}
+        departures = {} if recorded is None else differences(recorded, here)
         made = [one for one in ids if one not in summary.failed]
         remade = ActivationFolder(out) if options.get("activation") else SaliencyFolder(out)
         found = compare(maps, remade, made, labelling or Labelling())

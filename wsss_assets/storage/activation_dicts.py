@@ -13,7 +13,7 @@ Two shapes are read:
 
 Scores are floats in 0..1 and become bytes by `rint(255 x)`.
 
-The first shape is what is written here.
+Both are written here.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from wsss_assets.storage.images import UInt8
 
-__all__ = ["encode_activation_dict", "read_activation_dict"]
+__all__ = ["encode_activation_dict", "encode_irn_dict", "read_activation_dict"]
 
 TOLERANCE = 1e-3
 """How far a score may lie outside 0..1: float noise of a normalisation."""
@@ -79,10 +79,23 @@ def encode_activation_dict(maps: Mapping[int, np.ndarray[Any, Any]]) -> bytes:
     Args:
         maps: scores (H, W) in 0..1 by 0-based class.
     """
+    return _encoded(
+        {int(index): np.ascontiguousarray(values, np.float32) for index, values in maps.items()}
+    )
+
+
+def encode_irn_dict(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
+    """The same of `{"keys": …, "cam": …, "high_res": …}`, as IRN's and AMN's code writes it.
+
+    Args:
+        arrays: as `wsss_assets.models.delivering.irn_dictionary` gives them.
+    """
+    return _encoded({name: np.ascontiguousarray(values) for name, values in arrays.items()})
+
+
+def _encoded(maps: dict[Any, np.ndarray[Any, Any]]) -> bytes:
     content = np.empty((), object)
-    content[()] = {
-        int(index): np.ascontiguousarray(values, np.float32) for index, values in maps.items()
-    }
+    content[()] = maps
     file = io.BytesIO()
     np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(content))
     data = pickle.dumps(content, protocol=3)  # names are lines of text in it

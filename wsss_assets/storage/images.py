@@ -37,6 +37,7 @@ __all__ = [
     "encode_label",
     "image_size",
     "is_grey",
+    "is_rotated",
     "label_palette",
     "read_label",
     "read_map",
@@ -51,6 +52,9 @@ UInt8: TypeAlias = NDArray[np.uint8]
 PILLOW_VERSION: str = PIL.__version__
 
 _STORED_AS = "stored as"
+
+_ORIENTATION = 0x0112
+"""The EXIF tag that says how pixels are to be turned; 1: not at all."""
 
 _STRETCHED = {"L;2": 85, "L;4": 17}
 """What Pillow multiplies grey values of fewer than 8 bits with; indices must not be."""
@@ -162,6 +166,20 @@ def read_photo(path: Path) -> UInt8:
         _refuse_no_photo(path, image)
         with _loading(path):
             return np.asarray(image.convert("RGB"))
+
+
+def is_rotated(path: Path) -> bool:
+    """Whether EXIF data ask for a rotation or reflection, which `read_photo` does not make.
+
+    By the header alone; False where that cannot be read.
+    """
+    with (
+        contextlib.suppress(ImageFormatError, MissingFileError),
+        _opened(path, load=False, formats=_PHOTO_FORMATS) as image,
+        _loading(path),
+    ):  # without "exif" Pillow would read the whole of a PNG for some
+        return "exif" in image.info and image.getexif().get(_ORIENTATION, 1) in range(2, 9)
+    return False
 
 
 def image_size(path: Path) -> tuple[int, int]:

@@ -6,7 +6,9 @@ the same settings, and can then go on where an earlier run stopped.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,15 @@ from wsss_assets.storage.files import is_leftover, remove_leftovers, write_atomi
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["STAMP_NAME", "claim_folder", "differences", "read_stamp"]
+__all__ = [
+    "STAMP_NAME",
+    "claim_folder",
+    "differences",
+    "place",
+    "read_stamp",
+    "refuse_file",
+    "release_folder",
+]
 
 STAMP_NAME = "wsss-assets.json"
 
@@ -35,10 +45,10 @@ def claim_folder(folder: Path, settings: Mapping[str, Any]) -> None:
     Raises:
         FolderInUseError: the folder holds files but no stamp, or was made with other settings;
             nothing in it is touched.
+        OSError: the folder cannot be made, or not be written to.
     """
     wanted = json.loads(json.dumps(dict(settings)))
-    if folder.exists() and not folder.is_dir():
-        raise FolderInUseError(f"{folder} is a file", expected="a folder to write to")
+    refuse_file(folder)
     found = read_stamp(folder)
     if found is None and folder.is_dir() and not all(map(is_leftover, folder.iterdir())):
         raise FolderInUseError(
@@ -56,8 +66,45 @@ def claim_folder(folder: Path, settings: Mapping[str, Any]) -> None:
             hint="choose another folder, or remove the folder if it is no longer needed",
         )
     if found != wanted:
-        write_atomically(folder / STAMP_NAME, json.dumps(wanted, indent=2) + "\n")
+        _write(folder, json.dumps(wanted, indent=2) + "\n")
     remove_leftovers(folder)
+
+
+def release_folder(folder: Path, *, new: bool) -> None:
+    """Take the stamp out of a folder that holds nothing else, as if it had not been claimed.
+
+    Args:
+        folder: an output folder.
+        new: whether it was made for this run, and goes as well.
+    """
+    with contextlib.suppress(OSError):
+        if [path.name for path in folder.iterdir()] == [STAMP_NAME]:
+            (folder / STAMP_NAME).unlink()
+            if new:
+                folder.rmdir()
+
+
+def refuse_file(folder: Path) -> None:
+    """Refuse a file where a folder is to be written to.
+
+    Raises:
+        FolderInUseError: it is one.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise FolderInUseError(
+            f"{folder} is a file",
+            expected="a folder to write to",
+            done="nothing was written",
+            hint="choose another folder",
+        )
+
+
+def place(folder: Path, out: Path) -> str:
+    """How a stamp names a folder: from the output folder, so that both can be moved together."""
+    try:
+        return Path(os.path.relpath(folder.resolve(), out.resolve())).as_posix()
+    except ValueError:  # another drive
+        return str(folder.resolve())
 
 
 def read_stamp(folder: Path) -> dict[str, Any] | None:
@@ -90,6 +137,17 @@ def differences(base: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, 
         for key in sorted({*left, *right})
         if left.get(key, _ABSENT) != right.get(key, _ABSENT)
     }
+
+
+def _write(folder: Path, text: str) -> None:
+    """Write the stamp, and make the folder for it."""
+    try:
+        write_atomically(folder / STAMP_NAME, text)
+    except OSError as error:
+        raise type(error)(
+            f"{folder} cannot be made, or not be written to: {error.strerror or error}; "
+            "choose another folder"
+        ) from error
 
 
 def _listed(changes: Mapping[str, tuple[Any, Any]]) -> str:

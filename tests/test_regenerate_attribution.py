@@ -1,0 +1,291 @@
+"""Attribution maps through the command: against direct calls, kept, remade, refused."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from tests import activation_toys as toys
+from tests.toys import NORMALISATION
+from wsss_assets.catalog.records import MADE_MAPS_NAME
+from wsss_assets.cli import main
+from wsss_assets.devkit.image_labels import ImageLabels
+from wsss_assets.models.attribution_settings import AttributionSettings
+from wsss_assets.storage.activation_dicts import read_activation_dict
+from wsss_assets.storage.images import read_map, read_photo
+
+pytest.importorskip("torch")
+
+from wsss_assets.errors import UsageError
+from wsss_assets.models.attribution_maps import attribution_maps
+from wsss_assets.regenerate import ActivationOptions, regenerate
+from wsss_assets.regenerate.activation import activation_work
+from wsss_assets.regenerate.attribution_work import attributed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.testing import Result
+
+LABELS = {"a": (0, 14), "b": (3,), "c": (), "d": (7,)}
+SIZES = {"a": (30, 41), "b": (30, 41), "c": (27, 27), "d": (27, 27)}
+OWN = "tests.activation_toys:build_cam"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Photos, a label list and weights; the toys are the only methods."""
+    monkeypatch.setenv("WSSS_ASSETS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("wsss_assets.models._methods", lambda: toys.METHODS)
+    (tmp_path / "photos").mkdir()
+    generator = np.random.default_rng(6)
+    for name, size in SIZES.items():
+        pixels = generator.integers(0, 256, (*size, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{name}.png")
+    lines = (" ".join([name, *map(str, classes)]) for name, classes in LABELS.items())
+    (tmp_path / "list.txt").write_text("\n".join(lines) + "\n", "utf-8")
+    toys.write_weights(tmp_path / "toy.pth")
+    return tmp_path
+
+
+def call(
+    folder: Path, *more: str, out: str = "out", model: str = "attribution", weights: bool = True
+) -> Result:
+    arguments = [
+        "regenerate",
+        f"--model={model}",
+        f"--images={folder / 'photos'}",
+        f"--out={folder / out}",
+        f"--labels={folder / 'list.txt'}",
+        "--device=cpu",
+        "--workers=0",
+        *([f"--weights={folder / 'toy.pth'}"] if weights else []),
+    ]
+    return CliRunner().invoke(main, [*arguments, *more])
+
+
+def of(method: str, *more: str, classifier: str = "toy_cam") -> list[str]:
+    return [f"--method={method}", f"--classifier={classifier}", *more]
+
+
+def maps(folder: Path, out: str = "out") -> dict[str, bytes]:
+    return {path.stem: path.read_bytes() for path in (folder / out).glob("*.png")}
+
+
+def record(folder: Path, out: str = "out") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / out / MADE_MAPS_NAME).read_text("utf-8"))
+    return found
+
+
+def differs_from_direct(folder: Path, settings: AttributionSettings, out: str = "out") -> int:
+    """By how many grey levels maps are from those of `attribution_maps`, at most."""
+    worst, net = 0, toys.build_cam().eval()
+    for name, classes in LABELS.items():
+        photo = read_photo(folder / "photos" / f"{name}.png")
+        for index, wanted in attribution_maps(net, photo, classes, name, settings).items():
+            found = read_map(folder / out / f"{name}_{index}.png").astype(int)
+            assert wanted.std() > 5
+            worst = max(worst, int(np.abs(found - wanted).max()))
+    return worst
+
+
+@pytest.mark.parametrize(
+    ("options", "changes"),
+    [
+        (["gradient"], {}),
+        (["input_x_gradient", "--smoothing=1.5", "--clip"], {"smoothing": 1.5, "clipped": True}),
+        (["smoothgrad", "--copies=3", "--noise=0.2"], {"copies": 3, "noise": 0.2}),
+        (["integrated_gradients", "--steps=4"], {"steps": 4}),
+        (["grad_cam", "--layer=last"], {"layer": "last"}),
+        (
+            ["gradient", "--crops=4", "--crop-size=24", "--normalise-crops", "--weight-crops"],
+            {"crops": 4, "size": 24, "normalised": True, "weighted": True},
+        ),
+        (
+            ["smoothgrad", "--copies=2", "--crops=3", "--crop-size=16", "--merge=maximum"],
+            {"copies": 2, "crops": 3, "size": 16, "merged": "maximum"},
+        ),
+    ],
+    ids=lambda one: " ".join(one) if isinstance(one, list) else "",
+)
+def test_maps_are_those_of_direct_calls(
+    folder: Path, options: list[str], changes: dict[str, Any]
+) -> None:
+    settings = AttributionSettings(
+        method=options[0],  # type: ignore[arg-type]
+        normalisation=NORMALISATION,
+        **changes,
+    )
+    result = call(folder, *of(*options))
+    assert result.exit_code == 0, result.output
+    assert set(maps(folder)) == {"a_0", "a_14", "b_3", "d_7"}
+    assert differs_from_direct(folder, settings) <= 1
+    assert call(folder, *of(*options), "--batch-size=3", out="many").exit_code == 0
+    assert maps(folder, "many") == maps(folder)
+
+
+def test_one_crop_is_no_aggregation(folder: Path) -> None:
+    assert call(folder, *of("smoothgrad", "--copies=2")).exit_code == 0
+    assert call(folder, *of("smoothgrad", "--copies=2", "--crops=1"), out="one").exit_code == 0
+    assert maps(folder, "one") == maps(folder)
+
+
+def test_a_run_goes_on_and_makes_the_same(folder: Path) -> None:
+    asked = of("smoothgrad", "--copies=2", "--crops=3", "--crop-size=16")
+    (folder / "ids.txt").write_text("b\n", "utf-8")
+    assert call(folder, *asked, f"--ids={folder / 'ids.txt'}").exit_code == 0
+    assert set(maps(folder)) == {"b_3"}
+    result = call(folder, *asked, "--json=-")
+    told = json.loads(result.stdout)
+    assert (told["written"], told["kept"], told["without_classes"]) == (2, 1, 1)
+    assert call(folder, *asked, out="whole").exit_code == 0
+    assert maps(folder) == maps(folder, "whole")
+    (folder / "list.txt").write_text("a 0 14\nb 4\nc\nd 7\n", "utf-8")
+    assert json.loads(call(folder, *asked, "--json=-").stdout)["written"] == 1
+    assert set(maps(folder)) == {"a_0", "a_14", "b_4", "d_7"}
+    refused = call(folder, *of("smoothgrad", "--copies=3", "--crops=3", "--crop-size=16"))
+    assert refused.exit_code != 0
+    assert "copies" in refused.stderr
+
+
+def test_the_record_says_what_they_are(folder: Path) -> None:
+    assert call(folder, *of("grad_cam")).exit_code == 0
+    found = record(folder)
+    work = found["settings"]["work"]
+    assert (found["kind"], found["model"]) == ("activation", "attribution")
+    assert "this project's own definition" in found["unknown"]
+    assert "this project's own" in work["definition"]
+    assert (work["classifier"]["name"], work["method"]) == ("toy_cam", "grad_cam")
+    assert work["labels"] == "given"
+    assert "toy.pth" in found["made_by"]
+
+
+def test_a_classifier_of_ones_own(folder: Path) -> None:
+    colours = ["--mean=0.5,0.4,0.3", "--std=0.2,0.3,0.4"]
+    asked = of("gradient", *colours, classifier=OWN)
+    result = call(folder, *asked, weights=False)
+    assert result.exit_code == 0, result.output
+    settings = AttributionSettings(method="gradient", normalisation=NORMALISATION)
+    assert differs_from_direct(folder, settings) <= 1
+    found = record(folder)
+    assert found["weights"] == []
+    assert "weights of its own" in found["made_by"]
+    assert len(found["settings"]["work"]["classifier"]["weights_sha256"]) == 64
+    assert call(folder, *asked, out="loaded").exit_code == 0
+    assert maps(folder, "loaded") == maps(folder)
+    assert record(folder, "loaded")["settings"]["work"]["classifier"]["weights_sha256"] is None
+
+
+def test_labels_that_the_classifier_predicts(folder: Path) -> None:
+    asked = ["--labels=predicted", "--label-threshold=0.6"]
+    assert call(folder, *of("gradient"), *asked).exit_code == 0
+    assert record(folder)["labels"]["source"] == "classes that toy_cam scores above 0.6"
+    refused = call(folder, *of("gradient", classifier=OWN), *asked, out="own")
+    assert refused.exit_code == 2
+    assert "cannot say which classes" in refused.stderr
+
+
+def test_dictionaries_hold_the_same(folder: Path) -> None:
+    assert call(folder, *of("gradient")).exit_code == 0
+    assert call(folder, *of("gradient"), "--npy", out="npy").exit_code == 0
+    found = read_activation_dict(folder / "npy" / "a.npy", LABELS["a"])
+    for index in LABELS["a"]:
+        np.testing.assert_array_equal(found[index], read_map(folder / "out" / f"a_{index}.png"))
+
+
+def test_a_photo_that_cannot_be_read_changes_no_other(folder: Path) -> None:
+    asked = [*of("gradient"), "--batch-size=2"]
+    assert call(folder, *asked).exit_code == 0
+    data = (folder / "photos" / "b.png").read_bytes()
+    (folder / "photos" / "b.png").write_bytes(data[:-800])
+    result = call(folder, *asked, out="broken")
+    assert result.exit_code == 1
+    whole = maps(folder)
+    del whole["b_3"]
+    assert maps(folder, "broken") == whole
+
+
+def test_preparing_needs_no_torch(folder: Path) -> None:
+    labels = ImageLabels(LABELS, "a list")
+    settings = AttributionSettings(method="gradient", crops=3, size=16)
+    options = ActivationOptions(labels=labels)
+    work = activation_work(attributed("toy_cam", settings), options, folder, labels=labels)
+    program = (
+        "import pickle, sys; import numpy as np\n"
+        "prepare = pickle.loads(sys.stdin.buffer.read())\n"
+        "prepare(np.zeros((30, 41, 3), np.uint8), 'a')\n"
+        "assert 'torch' not in sys.modules"
+    )
+    data = pickle.dumps(work.prepare)
+    subprocess.run([sys.executable, "-c", program], input=data, check=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (of("gradients"), "did you mean gradient"),
+        (["--method=gradient"], "needs --classifier"),
+        (["--classifier=toy_cam"], "needs --method"),
+        (of("gradient", "--copies=2"), "--copies is an option of --method smoothgrad"),
+        (of("gradient", "--steps=2"), "--steps is an option of --method integrated_gradients"),
+        (of("gradient", "--layer=x"), "--layer is an option of --method grad_cam"),
+        (of("gradient", "--weight-crops"), "add --crops K"),
+        (of("gradient", "--crops=2"), "such as 448"),
+        (of("gradient", "--smoothing=-1"), "smoothing is a standard deviation"),
+        (of("gradient", "--precision=bf16"), "the precision bf16"),
+        (of("gradient", "--compile"), "found compiling"),
+        (of("gradient", "--own-frame"), "always of the photo's size"),
+        (of("gradient", "--seeds=x"), "takes no seeds"),
+        (of("gradient", "--onnx-min-max"), "settings of ONNX networks"),
+        (of("gradient", "--benchmark=coco2014"), "no network of toy_cam for 80 classes"),
+        (of("gradient", classifier="mcis"), "no classifier of photos alone"),
+        (of("gradient", classifier="amn"), "no classifier of photos alone"),
+        (of("gradient", classifier="toy_cams"), "did you mean toy_cam"),
+        (of("gradient", classifier="nowhere:at_all"), "there is no module nowhere"),
+    ],
+)
+def test_misuse_is_explained(folder: Path, options: list[str], message: str) -> None:
+    result = call(folder, *options)
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (folder / "out").exists()
+
+
+def test_options_of_attribution_go_with_it_alone(folder: Path) -> None:
+    result = call(folder, "--method=gradient", "--crops=3", model="toy_cam")
+    assert result.exit_code == 2
+    assert "--method, --crops go with --model attribution" in result.stderr
+
+
+def test_they_are_not_verified(folder: Path) -> None:
+    assert call(folder, *of("gradient")).exit_code == 0
+    images = f"--images={folder / 'photos'}"
+    for more in ([], ["--model=attribution", *of("gradient")]):
+        result = CliRunner().invoke(
+            main, ["regenerate", f"--verify={folder / 'out'}", images, *more]
+        )
+        assert result.exit_code == 2, result.output
+        assert "--verify remakes no attribution maps" in result.stderr
+
+
+def test_in_python_precision_is_checked_too(folder: Path) -> None:
+    method = attributed("toy_cam", AttributionSettings(method="gradient"))
+    options = ActivationOptions(labels=ImageLabels(LABELS, "a list"))
+    with pytest.raises(UsageError, match="fp32"):
+        regenerate(
+            method,
+            folder / "photos",
+            folder / "out",
+            weights=[folder / "toy.pth"],
+            precision="fp16",
+            activation=options,
+        )
