@@ -279,10 +279,14 @@ def test_a_wrapper_within_itself(tmp_path: Path) -> None:
         read_state_dict(tmp_path / "net.pth")
 
 
+@pytest.mark.parametrize("counters", [False, True])
 @pytest.mark.parametrize("name", ["float16", "bfloat16", "float64"])
-def test_other_precisions(name: str) -> None:
+def test_other_precisions(name: str, counters: bool) -> None:
     dtype = getattr(torch, name)
-    state = {k: v.to(dtype) if v.is_floating_point() else v for k, v in copied(toy()).items()}
+    state = {
+        key: value.to(dtype) if counters or value.is_floating_point() else value
+        for key, value in copied(toy()).items()
+    }
     net = toy()
     load(net, state)
     assert {value.dtype for value in net.parameters()} == {torch.float32}

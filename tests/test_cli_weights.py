@@ -16,6 +16,7 @@ from tests.test_package import imported_by
 from wsss_assets.catalog.catalog import get_weights, weights_names
 from wsss_assets.catalog.records import PublishedWeights, WeightsSource
 from wsss_assets.cli import main
+from wsss_assets.errors import MissingDependencyError
 from wsss_assets.regenerate.weights import first_seen, kept_at
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 NETWORK = "u2netp"
+BODY = b"PK\x03\x04weights"
+HEAD, TRUNK = b"PK\x03\x04head", b"PK\x03\x04trunk"
 
 
 def call(*arguments: str) -> Result:
@@ -36,7 +39,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def put(name: str, content: bytes = b"weights") -> Path:
+def put(name: str, content: bytes = BODY) -> Path:
     """Put a file where published weights are kept, as a person does."""
     path = kept_at(get_weights(name))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,6 +66,34 @@ def test_the_list_of_a_network() -> None:
     none = call("list", "--model=poolnet_vgg16")
     assert none.exit_code == 0
     assert "no published weights of poolnet_vgg16 are known" in none.stderr
+    assert call("list", "--model=poolnet").stdout == call("list", "--model=poolnet_resnet50").stdout
+    unknown = call("list", "--model=u2nett", "--json=-")
+    assert (unknown.exit_code, unknown.stdout) == (2, "")
+    assert "did you mean u2net" in unknown.stderr
+
+
+def test_without_torch_unknown_networks_are_told_from_those_with_weights(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_: str) -> None:
+        raise MissingDependencyError("torch", "regenerate", "running networks")
+
+    monkeypatch.setattr("wsss_assets.models.get_architecture", refuse)
+    result = call("list", "--model=poolnet")
+    assert result.exit_code == 2
+    assert "no published weights of poolnet are known" in result.stderr
+    assert "poolnet_resnet50" in result.stderr
+    assert call("list", "--model=vst").exit_code == 0
+
+
+def test_damaged_files_are_called_so() -> None:
+    path = put("u2netp_onnx")
+    assert ["u2netp_onnx", "damaged"] in [
+        [line.split()[0], line.split()[-1]] for line in call("list").stdout.splitlines()
+    ]
+    assert "damaged; its place is" in call("info", "u2netp_onnx").stdout
+    found = json.loads(call("info", "u2netp_onnx", "--json=-").stdout)
+    assert (found["here"], found["path"]) == ("damaged", str(path))
 
 
 def test_records_as_json_say_what_is_here() -> None:
@@ -72,7 +103,7 @@ def test_records_as_json_say_what_is_here() -> None:
     assert found["sources"][0]["drive"] == get_weights("vst").sources[0].drive
     assert (found["path"], found["sha256"], found["held_to"]) == (str(path), None, None)
     assert call("fetch", "vst").stdout == f"{path}\n"
-    digest = hashlib.sha256(b"weights").hexdigest()
+    digest = hashlib.sha256(BODY).hexdigest()
     assert json.loads(call("info", "vst", "--json=-").stdout)["held_to"] == digest
     assert re.search(rf"^first seen +sha256 {digest}$", call("info", "vst").stdout, re.MULTILINE)
 
@@ -128,13 +159,13 @@ def test_every_network_and_all_weights_are_on_the_page() -> None:
 
 
 def test_fetch_prints_paths_and_copies(tmp_path: Path) -> None:
-    move, dino = put("move", b"head"), put("dino_vits8", b"trunk")
+    move, dino = put("move", HEAD), put("dino_vits8", TRUNK)
     assert call("fetch", "move").stdout.splitlines() == [str(move), str(dino)]
     result = call("fetch", "move", f"--to={tmp_path / 'to'}")
     copied = [tmp_path / "to" / path.name for path in (move, dino)]
     assert result.stdout.splitlines() == [str(path) for path in copied]
-    assert [path.read_bytes() for path in copied] == [b"head", b"trunk"]
-    assert first_seen(get_weights("move")).digest() == hashlib.sha256(b"head").hexdigest()
+    assert [path.read_bytes() for path in copied] == [HEAD, TRUNK]
+    assert first_seen(get_weights("move")).digest() == hashlib.sha256(HEAD).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -262,6 +293,16 @@ def test_own_weights_say_that_nothing_is_known_of_them(checkpoint: Path, tmp_pat
     text = (tmp_path / "to" / "README.md").read_text("utf-8")
     assert "`own.pth`, a file of which nothing is recorded" in text
     assert "license: unknown" in text
+
+
+def test_the_network_of_a_file_of_a_known_digest_need_not_be_named(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    put(NETWORK, checkpoint.read_bytes())
+    assert call("fetch", NETWORK).exit_code == 0
+    result = call("convert", str(checkpoint), f"--to={tmp_path / 'to'}")
+    assert result.exit_code == 0, result.output
+    assert "(`u2netp`)" in (tmp_path / "to" / "README.md").read_text("utf-8")
 
 
 def test_weights_that_do_not_fit_leave_nothing(checkpoint: Path, tmp_path: Path) -> None:

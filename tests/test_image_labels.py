@@ -165,6 +165,18 @@ def test_ids_are_read_from_every_common_form(listed: Path, text: str) -> None:
     assert read_ids(put(listed, text)) == ("a", "b")
 
 
+def test_ids_may_hold_spaces(listed: Path) -> None:
+    text = "my photo.jpg\na  b\nphoto 1.webp\nDSC 0012\n  photos/my other.png \nc\n"
+    expected = ("my photo", "a  b", "photo 1", "DSC 0012", "my other", "c")
+    assert read_ids(put(listed, text)) == expected
+
+
+def test_names_that_look_like_a_label_list_need_a_suffix(listed: Path) -> None:
+    with pytest.raises(ListFormatError, match=r"photo is there twice(.|\n)*with its suffix"):
+        read_ids(put(listed, "photo 1\nphoto 2\n"))
+    assert read_ids(put(listed, "photo 1.jpg\nphoto 2\n")) == ("photo 1", "photo 2")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -42,11 +42,13 @@ from wsss_assets.errors import (
 )
 from wsss_assets.map_sets.cache import list_garbage
 from wsss_assets.regenerate import weights
+from wsss_assets.regenerate.file_kinds import is_of_its_kind
 from wsss_assets.regenerate.weights import (
     WeightsFile,
     copy_weights,
     fetch_weights,
     first_seen,
+    is_here,
     kept_at,
     obtain_weights,
     resolve,
@@ -61,9 +63,9 @@ if TYPE_CHECKING:
     from tests.serving import Request, Route
 
 MANIFESTS = Path(__file__).parent.parent / "wsss_assets" / "catalog" / "manifests" / "weights"
-BODY = b"weights" * 50_000
+BODY = b"PK\x03\x04" + b"weights" * 50_000
 DIGEST = hashlib.sha256(BODY).hexdigest()
-OTHER = b"others!" * 50_000
+OTHER = b"PK\x03\x04" + b"others!" * 50_000
 DINO = get_weights("dino_vits8")
 VST = get_weights("vst")
 
@@ -259,9 +261,36 @@ def test_a_file_that_changed_since_it_was_first_seen_is_refused(served: FileServ
     assert not kept_at(DINO).exists()
 
 
-def test_a_damaged_file_in_the_cache_is_fetched_anew(served: FileServer) -> None:
-    resolve_dino().path.write_bytes(OTHER)
-    assert resolve_dino().path.read_bytes() == BODY
+def test_a_file_in_place_that_differs_from_the_note_is_told_before_anything_is_fetched(
+    served: FileServer,
+) -> None:
+    path = resolve_dino().path
+    path.write_bytes(OTHER)
+    assert is_here(DINO) == "damaged"
+    told = Told()
+    with pytest.raises(ChecksumError) as caught:
+        resolve_dino(told)
+    said = str(caught.value)
+    for part in (str(path), DIGEST, hashlib.sha256(OTHER).hexdigest(), "nothing was fetched"):
+        assert part in said
+    assert f"remove {first_seen(DINO).note} if the one seen before was" in said
+    assert "if its authors have replaced theirs" in said
+    assert told.text == ""
+    assert len(served.gets()) == 1
+    first_seen(DINO).note.unlink()
+    assert resolve_dino().sha256 == hashlib.sha256(OTHER).hexdigest()
+    assert is_here(DINO) == "yes"
+
+
+def test_a_damaged_file_of_a_published_digest_is_fetched_anew(served: FileServer) -> None:
+    record = DINO.model_copy(update={"sha256": DIGEST, "size": len(BODY)})
+    assert is_here(record) == "no"
+    path = fetch_weights(record).path
+    for damaged in (BODY[:-1], OTHER, b"<html>"):
+        path.write_bytes(damaged)
+        assert is_here(record) == "damaged"
+    assert fetch_weights(record).path.read_bytes() == BODY
+    assert is_here(record) == "yes"
     assert len(served.gets()) == 2
 
 
@@ -355,8 +384,61 @@ def test_a_page_put_there_is_refused() -> None:
     record = get_weights("dss_port")
     kept_at(record).parent.mkdir(parents=True)
     kept_at(record).write_bytes(b"<html>Sign in")
-    with pytest.raises(DataError, match="is a web page"):
+    with pytest.raises(DataError, match="found a web page"):
         resolve("dss")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xff\xd8\xff\xe0JFIF", "a JPEG picture"),
+        (b"", "an empty file"),
+        ("Größe: 4 MB\n".encode() * 99, "a text"),
+        (b"\x08\x06pytorch", "bytes of no known kind: 08 06 70"),
+        (b"\x02" + bytes(7) + b"{}", "a safetensors file"),
+    ],
+)
+def test_the_digest_of_what_is_no_checkpoint_is_never_noted(content: bytes, said: str) -> None:
+    record = get_weights("u2netp")
+    kept_at(record).parent.mkdir(parents=True)
+    kept_at(record).write_bytes(content)
+    assert is_here(record) == "damaged"
+    with pytest.raises(DataError) as caught:
+        fetch_weights(record)
+    assert f"found {said}" in str(caught.value)
+    assert f"remove it; get it from {record.sources[0].address}" in str(caught.value)
+    assert not first_seen(record).note.exists()
+    kept_at(record).write_bytes(BODY)
+    assert fetch_weights(record).sha256 == DIGEST
+
+
+def test_what_came_and_is_no_checkpoint_is_not_kept(served: FileServer) -> None:
+    served.add(DINO.file_name, b"\x89PNG" + bytes(99))
+    with pytest.raises(DataError, match="a PNG picture") as caught:
+        resolve_dino()
+    assert "nothing was kept" in str(caught.value)
+    assert not kept_at(DINO).exists()
+    assert not first_seen(DINO).note.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "right"),
+    [
+        ("a.pth", b"\x80\x02\x8a", True),
+        ("a.pth.tar", b"PK\x03\x04", True),
+        ("a.pth", b"\x80", False),
+        ("a.onnx", b"\x08\x07", True),
+        ("a.onnx", b"PK\x03\x04", False),
+        ("a.safetensors", b"\x02" + bytes(7) + b"{}", True),
+        ("a.safetensors", b"\xff" + bytes(7) + b"{}", False),
+    ],
+)
+def test_weights_begin_as_their_suffix_says(
+    tmp_path: Path, name: str, content: bytes, right: bool
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert is_of_its_kind(path) is right
 
 
 def test_networks_without_published_weights_ask_for_some() -> None:
@@ -373,8 +455,11 @@ def test_own_files_are_told_by_their_digest(served: FileServer, tmp_path: Path) 
     assert resolve("move", [str(own)]) == [WeightsFile(own, DIGEST, "dino_vits8")]
     with pytest.raises(MissingFileError, match="u2netp, u2netp_onnx"):
         resolve("u2netp", [str(tmp_path / "absent.pth")])
-    with pytest.raises(MissingFileError, match="found a folder"):
+    with pytest.raises(MissingFileError, match=r"found a folder without model\.safetensors"):
         resolve("u2netp", [str(tmp_path)])
+    (tmp_path / "model.safetensors").write_bytes(OTHER)
+    (inside,) = resolve("u2netp", [str(tmp_path)])
+    assert inside.path == tmp_path / "model.safetensors"
     assert len(served.gets()) == 1
 
 
@@ -585,8 +670,12 @@ def test_another_file_in_the_archive_is_refused(monkeypatch: pytest.MonkeyPatch)
 
 def test_without_gdown_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gdown", None)
-    with pytest.raises(MissingDependencyError, match=r"wsss-assets\[drive\]"):
-        resolve("vst")
+    told = Told()
+    with pytest.raises(MissingDependencyError, match=r"wsss-assets\[drive\]") as caught:
+        resolve("vst", feedback=told)
+    assert f"put the file at {kept_at(VST)}" in str(caught.value)
+    assert "--weights FILE" in str(caught.value)
+    assert told.text == ""
 
 
 class TestRealGdown:

@@ -28,9 +28,13 @@ class FirstSeen:
 
     def digest(self) -> str | None:
         """The hex sha256, as recorded or as it was the first time; None: not known yet."""
+        return self.recorded().sha256
+
+    def recorded(self) -> Archive:
+        """Address, size and digest, as recorded or as they were the first time."""
         if self.archive.sha256 is not None or not self.note.is_file():
-            return self.archive.sha256
-        return parse_record(Archive, self.note.read_bytes(), str(self.note)).sha256
+            return self.archive
+        return parse_record(Archive, self.note.read_bytes(), str(self.note))
 
     def remember(self, path: Path, sha256: str) -> None:
         """Note the digest of the file at `path`, unless one is known."""

@@ -13,6 +13,7 @@ from wsss_assets.cli.catalog import (
     record_values,
 )
 from wsss_assets.cli.options import FOLDER, json_option, write_json
+from wsss_assets.errors import MissingDependencyError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +41,7 @@ def list_(model: str | None, json_target: Path | None) -> None:
 
     Which network loads them, what they were trained on, where they can be had: fetched from an
     address (url) or from Google Drive (drive), or by a person from a page; and whether they are
-    here.
+    here: yes, no, or damaged where the file is not what it should be.
 
     \b
     Examples:
@@ -48,10 +49,11 @@ def list_(model: str | None, json_target: Path | None) -> None:
       wsss-assets weights list --model u2netp --json -
     """
     from wsss_assets.catalog.catalog import list_weights
-    from wsss_assets.regenerate.weights import kept_at
+    from wsss_assets.regenerate.weights import is_here
 
-    networks = ", ".join(dict.fromkeys(one.model for one in list_weights()))
     found = list_weights(model)
+    if model is not None and not found:
+        found = _of_alias(model)
     if json_target is not None:
         write_json(json_target, [_values(one) for one in found])
         return
@@ -62,13 +64,11 @@ def list_(model: str | None, json_target: Path | None) -> None:
             "not stated" if one.trained_on is None else "+".join(one.trained_on) or "–",
             one.supervision or "not_known",
             "+".join(dict.fromkeys(_way(source) for source in one.sources)),
-            "yes" if kept_at(one).is_file() else "no",
+            is_here(one),
         )
         for one in found
     ]
     print_columns(("weights", "network", "trained on", "supervision", "from", "here"), rows)
-    if model is not None and not found:
-        click.echo(f"no published weights of {model} are known; of {networks}, some are", err=True)
 
 
 @weights.command()
@@ -87,7 +87,7 @@ def info(name: str, json_target: Path | None) -> None:
     """
     from wsss_assets.catalog.catalog import get_weights
     from wsss_assets.catalog.weights import weights_facts
-    from wsss_assets.regenerate.weights import first_seen, kept_at
+    from wsss_assets.regenerate.weights import first_seen, is_here, kept_at
 
     record = get_weights(name)
     if json_target is not None:
@@ -96,7 +96,8 @@ def info(name: str, json_target: Path | None) -> None:
     for label, value in weights_facts(record):
         print_wrapped(value, label=label)
     path, digest = kept_at(record), first_seen(record).digest()
-    print_wrapped(str(path) if path.is_file() else f"no; its place is {path}", label="here")
+    here = is_here(record)
+    print_wrapped(str(path) if here == "yes" else f"{here}; its place is {path}", label="here")
     if record.sha256 is None and digest is not None:
         print_wrapped(f"sha256 {digest}", label="first seen")
 
@@ -129,7 +130,9 @@ def fetch(name: str, folder: Path | None) -> None:
     "sources", metavar="ID|FILE...", nargs=-1, required=True, shell_complete=complete_weights
 )
 @click.option(
-    "--model", metavar="NAME", help="Which network loads them.  [default: that of the ID]"
+    "--model",
+    metavar="NAME",
+    help="Which network loads them.  [default: that of ID or FILE if known]",
 )
 @click.option(
     "--classes",
@@ -163,14 +166,42 @@ COMMANDS = (weights,)
 
 def _values(record: PublishedWeights) -> Any:  # noqa: ANN401 (JSON)
     """A record as its file has it, with what is known on this machine."""
-    from wsss_assets.regenerate.weights import first_seen, kept_at
+    from wsss_assets.regenerate.weights import first_seen, is_here, kept_at
 
-    path = kept_at(record)
+    path, here = kept_at(record), is_here(record)
     return {
         **record_values(record),
         "held_to": first_seen(record).digest(),
-        "path": str(path) if path.is_file() else None,
+        "here": here,
+        "path": None if here == "no" else str(path),
     }
+
+
+def _of_alias(model: str) -> tuple[PublishedWeights, ...]:
+    """Published weights of a network that no record names: by its alias, or none.
+
+    Only networks' own files know aliases, and these need torch: it is loaded for such names alone.
+
+    Raises:
+        UsageError: there is no such network, or none that can be told without torch.
+    """
+    from wsss_assets.catalog.catalog import list_weights
+    from wsss_assets.models import get_architecture
+
+    networks = ", ".join(dict.fromkeys(one.model for one in list_weights()))
+    said = f"no published weights of {model} are known"
+    try:
+        found = list_weights(get_architecture(model).name)
+    except MissingDependencyError as error:
+        raise UsageError(
+            said,
+            expected=f"one of {networks}",
+            hint="other names of networks are known where torch is installed: "
+            "pip install 'wsss-assets[regenerate]'",
+        ) from error
+    if not found:
+        click.echo(f"{said}; of {networks}, some are", err=True)
+    return found
 
 
 def _way(source: Any) -> str:  # noqa: ANN401 (a WeightsSource; its module is imported late)

@@ -118,7 +118,7 @@ def load(net: nn.Module, *weights: Weights) -> None:
     own: StateDict = net.state_dict()
     state = {key: value for key, value in state.items() if not _is_stray_counter(key, value, own)}
     _check_keys(source, net, state, own)
-    fitting = {key: _as(value, own[key].dtype) for key, value in state.items()}
+    fitting = {key: _as(key, value, own[key].dtype) for key, value in state.items()}
     _check_values(source, fitting, own)
     net.load_state_dict({**own, **fitting})
 
@@ -385,9 +385,13 @@ def _check_keys(source: str, net: nn.Module, state: StateDict, own: StateDict) -
         )
 
 
-def _as(value: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """In the network's precision; whole numbers stay what they are, to be refused."""
-    return value.to(dtype) if value.is_floating_point() == dtype.is_floating_point else value
+def _as(key: str, value: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """In the network's precision; whole numbers in place of weights stay, to be refused.
+
+    Counters may have been halved with all the rest.
+    """
+    alike = value.is_floating_point() == dtype.is_floating_point
+    return value.to(dtype) if alike or key.endswith(_COUNTER) else value
 
 
 def _check_values(source: str, fitting: StateDict, own: StateDict) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wsss_assets import __version__
@@ -15,21 +16,19 @@ from wsss_assets.catalog.weights import describe_source, describe_training
 from wsss_assets.errors import DataError, UsageError
 from wsss_assets.map_sets.feedback import SILENT
 from wsss_assets.models.activation import ActivationMethod
-from wsss_assets.regenerate.weights import resolve
+from wsss_assets.regenerate.weights import TENSORS_NAME, known_as, resolve
 from wsss_assets.storage.files import sha256_file, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from wsss_assets.catalog.records import PublishedWeights
     from wsss_assets.map_sets.feedback import Feedback
     from wsss_assets.models.architecture import Architecture
     from wsss_assets.regenerate.weights import WeightsFile
 
-__all__ = ["CARD_NAME", "TENSORS_NAME", "convert_weights", "model_card"]
+__all__ = ["CARD_NAME", "convert_weights", "model_card"]
 
-TENSORS_NAME = "model.safetensors"
 CARD_NAME = "README.md"
 
 _HUB_LICENCES = {"Apache-2.0": "apache-2.0", "MIT": "mit", "GPL-3.0": "gpl-3.0"}
@@ -54,7 +53,7 @@ def convert_weights(
 
     Args:
         given: paths or ids of published weights, as `resolve` takes them.
-        model: the network; None: that of the id.
+        model: the network; None: that of the id, or of the published weights that a file is.
         folder: where to; made if need be.
         feedback: who waits.
         classes: of an activation method, how many its network knows, without background; None:
@@ -64,8 +63,8 @@ def convert_weights(
         The two files.
 
     Raises:
-        UsageError: no network is named, and no id; or the number of classes is not known, not
-            that of the id, or none for which there is a network.
+        UsageError: no network is named, no id, and no file of a known digest; or the number of
+            classes is not known, not that of the id, or none for which there is a network.
         DataError: the folder has such a file already.
         WeightsError: they do not fit the network.
         MissingDependencyError: torch or safetensors is not installed.
@@ -134,10 +133,14 @@ def model_card(
 
 def _model_of(given: Sequence[str]) -> str:
     for one in given:
+        path = Path(one).expanduser()
         if one in weights_names():
             return get_weights(one).model
+        known = known_as(sha256_file(path)) if path.is_file() else None
+        if known is not None:
+            return get_weights(known).model
     raise UsageError(
-        f"{', '.join(given)}: of which network these weights are, a file does not say",
+        f"{', '.join(given)}: of which network these weights are, is not known",
         hint="name it with --model NAME; docs/models.md lists the networks",
     )
 

@@ -19,11 +19,39 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["fetch_from_drive"]
+__all__ = ["fetch_from_drive", "ready_drive"]
 
 _WEIGHTS = {".pth", ".pt", ".tar", ".onnx", ".safetensors"}
 _TIMEOUT = 30.0
 _RETRIES = 2
+
+
+def ready_drive(path: Path, *, address: str, instead: str) -> Any:  # noqa: ANN401 (a module)
+    """The module gdown, where files on Drive can be asked for at all.
+
+    Args:
+        path: where the file belongs.
+        address: of the same in a browser, for errors.
+        instead: what the user can do without the file.
+
+    Raises:
+        MissingDependencyError: gdown is not installed.
+        FetchError: nothing is to be fetched.
+    """
+    hint = _hint(path, instead)
+    if is_offline():
+        raise FetchError(
+            f"{address} is not in the cache",
+            found="HF_HUB_OFFLINE is set, so nothing is fetched",
+            hint=f"unset it and run the same command once with a network, or {hint}",
+        )
+    try:
+        import gdown
+    except ImportError as error:
+        missing = MissingDependencyError("gdown", "drive", f"fetching {address}")
+        missing.hint = f"{missing.hint}; or {hint}"
+        raise missing from error
+    return gdown
 
 
 def fetch_from_drive(
@@ -53,14 +81,8 @@ def fetch_from_drive(
         FetchError: no network, or Google refuses: too many have fetched it, or it is gone.
         ChecksumError: it is another file; nothing of it is kept.
     """
-    hint = f"open it in a browser and put the file at {path}, or {instead}"
-    if is_offline():
-        raise FetchError(
-            f"{address} is not in the cache",
-            found="HF_HUB_OFFLINE is set, so nothing is fetched",
-            hint=f"unset it and run the same command once with a network, or {hint}",
-        )
-    gdown = _gdown()
+    gdown = ready_drive(path, address=address, instead=instead)
+    hint = _hint(path, instead)
     with temporary_folder(path) as folder:
         part = folder / path.name
         try:
@@ -88,12 +110,8 @@ def fetch_from_drive(
     return found
 
 
-def _gdown() -> Any:  # noqa: ANN401 (a module without types)
-    try:
-        import gdown
-    except ImportError as error:
-        raise MissingDependencyError("gdown", "drive", "fetching from Google Drive") from error
-    return gdown
+def _hint(path: Path, instead: str) -> str:
+    return f"open it in a browser and put the file at {path}, or {instead}"
 
 
 def _download(gdown: Any, drive_id: str, part: Path, advance: Callable[[int], object]) -> None:  # noqa: ANN401

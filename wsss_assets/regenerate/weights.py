@@ -26,26 +26,35 @@ from wsss_assets.errors import (
 )
 from wsss_assets.map_sets.feedback import SILENT
 from wsss_assets.map_sets.store import locked
-from wsss_assets.regenerate.drive import fetch_from_drive
+from wsss_assets.regenerate.drive import fetch_from_drive, ready_drive
+from wsss_assets.regenerate.file_kinds import describe_kind, is_of_its_kind
 from wsss_assets.regenerate.unpacking import take_member
 from wsss_assets.storage.fetch import cache_folder, fetch_archive
-from wsss_assets.storage.files import looks_like_a_page, replaced, sha256_file
+from wsss_assets.storage.files import replaced, sha256_file
+from wsss_assets.storage.verified import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Literal
 
     from wsss_assets.catalog.records import PublishedWeights, WeightsSource
     from wsss_assets.map_sets.feedback import Feedback
 
 __all__ = [
+    "TENSORS_NAME",
     "WeightsFile",
     "copy_weights",
     "fetch_weights",
     "first_seen",
+    "is_here",
     "kept_at",
+    "known_as",
     "obtain_weights",
     "resolve",
 ]
+
+TENSORS_NAME = "model.safetensors"
+"""What converted weights are called in their folder."""
 
 _ANY_NETWORK = "onnx"
 """The model that runs the network of an ONNX file, whichever it is."""
@@ -77,8 +86,9 @@ def resolve(
 
     Args:
         model_name: the network, by its name in `list_models`, or `onnx`.
-        given: paths, or ids of published weights, which bring with them what else they need; a
-            path of such a name is written `./name`. None: the published weights of that network.
+        given: paths of files or of folders with a `model.safetensors`, or ids of published
+            weights, which bring with them what else they need; a path of such a name is written
+            `./name`. None: the published weights of that network.
         feedback: who waits.
         classes: how many classes the network of an activation method has, without background.
 
@@ -87,6 +97,7 @@ def resolve(
         UsageError: there are no published weights of it, only a person can get them, or those
             named are of another network or for other classes.
         MissingFileError: there is no such file.
+        DataError: what is to be published weights is no file of weights at all.
         FetchError: the network failed; `ChecksumError`: it is not the file that it should be.
         ArchiveError: it is not in the archive that it should be in.
         MissingDependencyError: gdown or filelock is needed for that and not installed.
@@ -102,6 +113,7 @@ def obtain_weights(record: PublishedWeights, feedback: Feedback = SILENT) -> lis
 
     Raises:
         UsageError: only a person can get them.
+        DataError: what is there, or what came, is no file of weights at all.
         FetchError: the network failed; `ChecksumError`: it is not the file that it should be.
     """
     records = (record, *map(get_weights, record.needs))
@@ -130,6 +142,10 @@ def fetch_weights(record: PublishedWeights, feedback: Feedback = SILENT) -> Weig
                 done="nothing was kept",
                 hint=_by_hand(record),
             )
+        if first_seen(record).digest() is None and not is_of_its_kind(path):
+            error = _of_another_kind(record, "nothing was kept", _by_hand(record))
+            path.unlink()
+            raise error
         first_seen(record).remember(path, sha256)
         return WeightsFile(path, sha256, record.id)
 
@@ -161,31 +177,73 @@ def first_seen(record: PublishedWeights) -> FirstSeen:
     return FirstSeen(archive, path.with_name(f"{path.name}.json"))
 
 
+def is_here(record: PublishedWeights) -> Literal["yes", "no", "damaged"]:
+    """Whether the file is in the cache, and as it should be as far as that is known."""
+    path, seen = kept_at(record), first_seen(record).recorded()
+    if not path.is_file():
+        return "no"
+    if seen.sha256 is None:
+        whole = is_of_its_kind(path) and _has_md5(record, path)
+    else:
+        whole = is_whole(path, seen.size or path.stat().st_size, seen.sha256)
+    return "yes" if whole else "damaged"
+
+
+def known_as(sha256: str) -> str | None:
+    """The id of the published weights of a digest; None: none that are known."""
+    for record in list_weights():
+        if first_seen(record).digest() == sha256:
+            return record.id
+    return None
+
+
 def _here(record: PublishedWeights) -> WeightsFile | None:
     """The file in the cache, fetched or put there by a person; None: none, or a damaged one.
 
+    What is published to have another digest and can be fetched counts as damaged. A digest that
+    was only noted may be the wrong one, so nothing is fetched before the user knows.
+
     Raises:
-        ChecksumError: it is another file, and only a person can get the right one.
-        DataError: it is a web page.
+        ChecksumError: it is another file than was seen before, or than only a person can get.
+        DataError: it is no file of weights, and no digest is known that would say so.
     """
     path, seen = kept_at(record), first_seen(record)
     if not path.is_file():
         return None
-    with path.open("rb") as file:
-        if looks_like_a_page(file.read(512)):
-            raise DataError(f"{path} is a web page", hint=f"remove it; {_by_hand(record)}")
     sha256, known = sha256_file(path), seen.digest()
+    if known is None and not is_of_its_kind(path):
+        raise _of_another_kind(record, "no digest was noted", f"remove it; {_by_hand(record)}")
     if known == sha256 or (known is None and _has_md5(record, path)):
         seen.remember(path, sha256)
         return WeightsFile(path, sha256, record.id)
-    if _fetchable(record) is None:
+    if record.sha256 is None and known is not None:
         raise ChecksumError(
             f"{path} is not the file of {record.id} that was seen before",
+            expected=f"sha256 {known}, as {seen.note} notes",
+            found=f"sha256 {sha256}",
+            done="nothing was fetched",
+            hint=f"remove {path} if it is the wrong file; remove {seen.note} if the one seen "
+            "before was, or if its authors have replaced theirs",
+        )
+    if _fetchable(record) is None:
+        raise ChecksumError(
+            f"{path} is not the file that was published as {record.id}",
             expected=f"md5 {record.md5}" if known is None else f"sha256 {known}",
             found=f"sha256 {sha256}",
-            hint=seen.if_replaced if known is not None else _by_hand(record),
+            hint=_by_hand(record),
         )
     return None
+
+
+def _of_another_kind(record: PublishedWeights, done: str, hint: str) -> DataError:
+    path = kept_at(record)
+    return DataError(
+        f"{record.file_name} of {record.id} is no file of weights",
+        expected=f"one that begins as {path.suffix} files do",
+        found=f"{describe_kind(path)} at {path}",
+        done=done,
+        hint=hint,
+    )
 
 
 def _has_md5(record: PublishedWeights, path: Path) -> bool:
@@ -238,6 +296,8 @@ def _download(
     feedback: Feedback,
 ) -> str:
     """What lies at an address, to `path`; its hex sha256."""
+    if source.drive is not None:
+        ready_drive(path, address=source.address, instead=instead)
     feedback.say(f"fetching {source.address}")
     with feedback.bytes(path.name, size) as advance:
         if source.drive is not None:
@@ -329,20 +389,14 @@ def _given(
 
 def _own_file(text: str, model_name: str) -> WeightsFile:
     path = Path(text).expanduser()
+    if (path / TENSORS_NAME).is_file():
+        path /= TENSORS_NAME
     if not path.is_file():
         known = ", ".join(one.id for one in list_weights(model_name))
         raise MissingFileError(
             f"no file {path}",
-            found="a folder" if path.is_dir() else None,
+            found=f"a folder without {TENSORS_NAME}" if path.is_dir() else None,
             hint=f"published weights of {model_name} are named {known}" if known else None,
         )
     sha256 = sha256_file(path)
-    return WeightsFile(path, sha256, _known_as(sha256))
-
-
-def _known_as(sha256: str) -> str | None:
-    """The id of the published weights of that digest."""
-    for record in list_weights():
-        if first_seen(record).digest() == sha256:
-            return record.id
-    return None
+    return WeightsFile(path, sha256, known_as(sha256))

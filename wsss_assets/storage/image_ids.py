@@ -17,7 +17,10 @@ __all__ = ["check_image_id", "read_ids", "read_words", "refuse_twice"]
 
 _LONGEST = 200
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,199}")
-_PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png"}
+_PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+_BLANKS = re.compile(r"[ \t]+")
+_CLASS = re.compile(r"-1|0|[1-9][0-9]?")
+"""A class of a label list, or the presence of one; not `0012`, which counts photos."""
 
 
 def check_image_id(text: str, where: str) -> str:
@@ -33,26 +36,17 @@ def check_image_id(text: str, where: str) -> str:
     """
     if _PLAIN.fullmatch(text):
         return text  # as nearly all are
-    harmless = (
-        0 < len(text) <= _LONGEST
-        and text.isprintable()
-        and not any(character in '/\\: "' for character in text)
-        and not text.startswith(".")
-        and ".." not in text
-    )
-    if not harmless:
-        raise ListFormatError(
-            f"{where}: this is no image id",
-            expected="a file name without folder and suffix, e.g. 2007_000032",
-            found=ascii(text[:_LONGEST]),
-        )
-    return text
+    if " " in text:
+        raise _no_id(text, where)
+    return _check_name(text, where)
 
 
 def read_ids(path: Path) -> tuple[str, ...]:
     """Image ids from a list with one image per line, in its order; `-` is standard input.
 
-    The id is the first word of the line, so label lists will do. The devkit form
+    The id is the whole line, without folder and suffix, for photos may have spaces in their names.
+    Label lists will do: where all lines are a word and classes, the id is the word (names such as
+    `photo 1` are told from these by a suffix, `photo 1.jpg`). The devkit form
     `/JPEGImages/x.jpg /SegmentationClassAug/x.png` gives the id `x`.
 
     Raises:
@@ -60,13 +54,17 @@ def read_ids(path: Path) -> tuple[str, ...]:
         ListFormatError: no id at all, an id twice, something that is no image id, or a line
             that pairs two images; the error names the line.
     """
+    lines = list(_read_lines(path))
+    labelled = all(_is_labelled(line) for _, line in lines)
     found: dict[str, None] = {}
-    for where, tokens in read_words(path):
-        stems = [_stem(token) for token in tokens if "/" in token] or [_stem(tokens[0])]
-        if len(set(stems)) > 1:
-            raise ListFormatError(f"{where}: the line pairs different images", found=str(tokens))
-        image_id = check_image_id(stems[0], where)
-        refuse_twice(image_id, found, where)
+    for where, line in lines:
+        image_id = _check_name(_named_in(line, where, labelled=labelled), where)
+        try:
+            refuse_twice(image_id, found, where)
+        except ListFormatError as error:
+            if line != image_id and labelled:
+                error.hint = f"if {line!r} is the name of a photo, write it with its suffix"
+            raise
         found[image_id] = None
     return tuple(found)
 
@@ -78,6 +76,12 @@ def read_words(path: Path) -> Iterator[tuple[str, list[str]]]:
         MissingFileError: no such file.
         ListFormatError: no UTF-8, nothing but blank lines, or a blank line amid the others.
     """
+    for where, line in _read_lines(path):
+        yield where, _BLANKS.split(line)
+
+
+def _read_lines(path: Path) -> Iterator[tuple[str, str]]:
+    """(file:line, line without blanks around it); raises as `read_words`."""
     name = "standard input" if str(path) == "-" else str(path)
     try:
         data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
@@ -97,7 +101,7 @@ def read_words(path: Path) -> Iterator[tuple[str, list[str]]]:
         where = f"{name}:{number}"
         if not line:
             raise ListFormatError(f"{where}: a blank line amid the list", expected="an image id")
-        yield where, re.split(r"[ \t]+", line)
+        yield where, line
 
 
 def refuse_twice(image_id: str, seen: Mapping[str, object], where: str) -> None:
@@ -109,6 +113,46 @@ def refuse_twice(image_id: str, seen: Mapping[str, object], where: str) -> None:
             expected="each image once",
             found=f"it is in line {first} as well",
         )
+
+
+def _is_labelled(line: str) -> bool:
+    """Whether a line may be of a label list, with or without classes."""
+    return all(map(_CLASS.fullmatch, _BLANKS.split(line)[1:]))
+
+
+def _named_in(line: str, where: str, *, labelled: bool) -> str:
+    """The image that a line names, without folder and suffix."""
+    words = _BLANKS.split(line)
+    if labelled:
+        return _stem(words[0])
+    if not all("/" in word for word in words):
+        return _stem(line)
+    stems = {_stem(word) for word in words}
+    if len(stems) > 1:
+        raise ListFormatError(f"{where}: the line pairs different images", found=str(words))
+    return stems.pop()
+
+
+def _check_name(text: str, where: str) -> str:
+    """Return `text` if a file may be called so; spaces in it do no harm."""
+    harmless = (
+        0 < len(text) <= _LONGEST
+        and text.isprintable()
+        and not any(character in '/\\:"' for character in text)
+        and not text.startswith(".")
+        and ".." not in text
+    )
+    if not harmless:
+        raise _no_id(text, where)
+    return text
+
+
+def _no_id(text: str, where: str) -> ListFormatError:
+    return ListFormatError(
+        f"{where}: this is no image id",
+        expected="a file name without folder and suffix, e.g. 2007_000032",
+        found=ascii(text[:_LONGEST]),
+    )
 
 
 def _stem(token: str) -> str:
