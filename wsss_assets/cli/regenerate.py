@@ -206,15 +206,14 @@ def _report(summary: Summary, out: Path, json_target: Path | None, *, with_class
         write_json(json_target, {**numbers, "out": str(out)})
     if str(json_target) == "-":
         return
-    if with_classes:
-        click.echo(
-            f"maps of {counted(summary.written, 'image')} written to {out}, of {summary.kept:,} "
-            f"they were there; {summary.without_classes:,} "
-            f"{'shows' if summary.without_classes == 1 else 'show'} no class"
+    there = f"{summary.kept:,} {'was' if summary.kept == 1 else 'were'} there"
+    what = "maps of " + counted(summary.written, "image") if with_classes else None
+    click.echo(f"{what or counted(summary.written, 'map')} written to {out}, {there}")
+    if summary.without_classes:
+        show = (
+            "shows no class and has" if summary.without_classes == 1 else "show no class and have"
         )
-    else:
-        there = f"{summary.kept:,} {'was' if summary.kept == 1 else 'were'} there"
-        click.echo(f"{counted(summary.written, 'map')} written to {out}, {there}")
+        click.echo(f"{counted(summary.without_classes, 'image')} {show} no map")
     print_failures(summary.failed, "map")
 
 
