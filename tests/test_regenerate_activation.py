@@ -404,6 +404,9 @@ def test_labels_can_be_predicted(photos: Photos) -> None:
     assert photos.record().labels.source == "classes that toy_cam scores above 0.6"  # type: ignore[union-attr]
     again = photos.run(labels=Predicted(0.6))
     assert (again.written, again.kept, again.failed) == (0, summary.written, summary.failed)
+    before = lines(photos.root / "out" / LABELS_NAME)
+    photos.run(labels=Predicted(0.6), ids=["p1"])
+    assert lines(photos.root / "out" / LABELS_NAME) == before
     with pytest.raises(FolderInUseError, match="threshold"):
         photos.run(labels=Predicted(0.7))
 

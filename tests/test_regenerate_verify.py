@@ -163,6 +163,16 @@ def test_the_command_finds_what_made_a_folder(made: Path) -> None:
 
 
 @pytest.mark.usefixtures("toys_only")
+def test_a_map_that_the_record_names_and_is_gone_is_no_reproduction(made: Path) -> None:
+    (made / "maps" / "b.png").unlink()
+    result = call(made, f"--verify={made / 'maps'}")
+    assert result.exit_code == 1
+    assert "no reproduction: 1 image could not be compared" in result.stdout
+    assert "b: no saliency map b" in result.stderr
+    assert "leave out --npy" in call(made, f"--verify={made / 'maps'}", "--npy").stderr
+
+
+@pytest.mark.usefixtures("toys_only")
 def test_images_that_were_left_out_decide_the_verdict(made: Path) -> None:
     (made / "photos" / "b.png").write_bytes(b"broken")
     result = call(made, f"--verify={made / 'maps'}")

@@ -138,6 +138,8 @@ def _verify(
 
     if out is not None:
         raise UsageError("--verify keeps no maps", hint="leave out --out, or --verify")
+    if asked.npy is not None:
+        raise UsageError("--verify compares PNGs that it makes itself", hint="leave out --npy")
     if Ranks.from_environment().count > 1:
         raise UsageError("--verify runs in one process", hint="call it without torchrun")
     kind = None if model is None else kind_of(model)

@@ -184,8 +184,16 @@ def activation_maps(
     work = activation_work(method, options, images, labels=labels, unlabelled=failed)
     summary = make(work, ids, out)
     if ranks.is_first:
-        write_label_list(out / LABELS_NAME, labels)
+        _add_labels(out / LABELS_NAME, labels)
     return summary
+
+
+def _add_labels(path: Path, labels: ImageLabels) -> None:
+    """Write predicted labels beside the maps; those of other images, of earlier runs, stay."""
+    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+    words = (line.split() for line in lines)
+    before = {image_id: tuple(map(int, classes)) for image_id, *classes in words}
+    write_label_list(path, {**before, **labels})
 
 
 def activation_work(

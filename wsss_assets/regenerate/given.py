@@ -18,7 +18,7 @@ from wsss_assets.storage.maps import ActivationFolder, SaliencyFolder
 from wsss_assets.storage.shard_maps import ShardActivations, ShardSaliency
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from wsss_assets.catalog.records import Kind
     from wsss_assets.devkit.image_labels import Classes
@@ -135,14 +135,12 @@ def _open_folder(folder: Path, kind: Kind | None) -> Given:
         _refuse_others(str(folder), record.kind, kind)
         kind = record.kind
     kind = kind or "saliency"
-    maps: SaliencyFolder | ActivationFolder
     classes: Callable[[str], Classes | None] = _unseen
-    if kind == "saliency":
-        maps = SaliencyFolder(folder)
-        ids = tuple(maps.files)
-    else:
-        maps = ActivationFolder(folder)
-        seen = _classes_in(maps.files)
+    maps = SaliencyFolder(folder) if kind == "saliency" else ActivationFolder(folder)
+    # What the record names and is not there any more is no reproduction.
+    ids = names = tuple(maps.files) if record is None else tuple(record.maps)
+    if kind == "activation":
+        seen = _classes_in(names, maps.files)
         ids, classes = tuple(seen), seen.get
     if record is None:
         return Given(maps, ids, kind=kind, classes=classes)
@@ -168,13 +166,18 @@ def _open_folder(folder: Path, kind: Kind | None) -> Given:
     )
 
 
-def _classes_in(files: Mapping[str, Path]) -> dict[str, Classes | None]:
-    """Classes by image id, as the names of maps have them; None of a dictionary."""
+def _classes_in(names: Iterable[str], files: Mapping[str, Path]) -> dict[str, Classes | None]:
+    """Classes by image id, as the names of maps have them; None of a dictionary.
+
+    Args:
+        names: of maps, without suffix.
+        files: those that are there, by name.
+    """
     found: dict[str, list[int]] = {}
     dictionaries: dict[str, Classes | None] = {}
-    for stem, path in files.items():
+    for stem in names:
         image_id, _, index = stem.rpartition("_")
-        if path.suffix.lower() == ".npy":
+        if stem in files and files[stem].suffix.lower() == ".npy":
             dictionaries[stem] = None
         elif image_id and index.isdecimal():
             found.setdefault(image_id, []).append(int(index))

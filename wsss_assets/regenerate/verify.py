@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Comparison", "Labelling", "compare", "sample", "verify"]
 
+_NO_DEPARTURES = {"work.labels", "work.label_threshold", "work.output"}
+"""Settings that differ because maps are compared, and change no pixel."""
+
 _SHOWN = (0, 1, 2, 5, 10, 50)
 """Differences, in grey levels, of which a report gives the share of pixels within."""
 
@@ -200,7 +203,8 @@ def verify(
             image_id, reason = next(iter(summary.failed.items()))
             raise DataError(f"no map could be remade; {image_id}: {reason}")
         here = {key: value for key, value in (read_stamp(out) or {}).items() if key != IMAGES}
-        departures = {} if recorded is None else differences(recorded, here)
+        apart = {} if recorded is None else differences(recorded, here)
+        departures = {key: values for key, values in apart.items() if key not in _NO_DEPARTURES}
         made = [one for one in ids if one not in summary.failed]
         remade = ActivationFolder(out) if options.get("activation") else SaliencyFolder(out)
         found = compare(maps, remade, made, labelling or Labelling())
