@@ -19,6 +19,9 @@ import pytest
 from tests.fakehub import FakeHub
 from tests.fileserver import FileServer
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # a thread for each worker, or they wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
