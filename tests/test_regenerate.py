@@ -35,11 +35,12 @@ from wsss_assets.storage.stamps import STAMP_NAME, claim_folder, read_stamp
 torch = pytest.importorskip("torch")
 
 from wsss_assets.models.finishing import truncated_bilinear  # noqa: E402
+from wsss_assets.ranks import Ranks  # noqa: E402
 from wsss_assets.regenerate import Origin, Summary, decoding, regenerate  # noqa: E402
 from wsss_assets.regenerate.decoding import Decoders  # noqa: E402
 from wsss_assets.regenerate.holding import held  # noqa: E402
 from wsss_assets.regenerate.photos import Photo, find_photos  # noqa: E402
-from wsss_assets.regenerate.plan import plan, share  # noqa: E402
+from wsss_assets.regenerate.plan import plan  # noqa: E402
 from wsss_assets.regenerate.work import SaliencyWork  # noqa: E402
 
 if TYPE_CHECKING:
@@ -595,7 +596,7 @@ def test_a_plan_holds_each_photo_once_in_batches_of_one_size(
         numbers = [int(photo.image_id) for photo in batch.photos]
         assert numbers == sorted(numbers)
     for count in (1, 2, 3, 7):
-        parts = [share(batches, rank, count) for rank in range(count)]
+        parts = [Ranks(rank, rank, count, count).share(batches) for rank in range(count)]
         assert sum(map(len, parts)) == len(batches)
         assert all(any(one is batch for part in parts for one in part) for batch in batches)
 

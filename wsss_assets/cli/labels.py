@@ -16,6 +16,7 @@ from wsss_assets.cli.options import (
     print_table,
     progress_bar,
     recipe_options,
+    shared_by_ranks,
     workers_option,
     write_json,
 )
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
     from wsss_assets.benchmarks import Benchmark
     from wsss_assets.devkit.image_labels import ImageLabels
     from wsss_assets.labels.recipes import Recipe
+    from wsss_assets.ranks import Ranks
     from wsss_assets.storage.maps import ActivationSource, SaliencySource
 
 __all__ = ["COMMANDS"]
 
 
 @click.command("pseudo-label")
+@shared_by_ranks
 @recipe_options
 @label_options
 @map_options
@@ -50,6 +53,7 @@ def pseudo_label(
     out: Path,
     workers: int | None,
     json_target: Path | None,
+    ranks: Ranks,
 ) -> None:
     """Turn saliency and activation maps into pseudo-labels.
 
@@ -67,7 +71,7 @@ def pseudo_label(
     del split  # it only said which list to fetch
     from wsss_assets.labels import folder
 
-    announce(recipe, labels, saliency)
+    announce(recipe, labels, saliency, ranks)
     summary = folder.pseudo_label(
         labels,
         activation,
@@ -76,8 +80,11 @@ def pseudo_label(
         recipe=recipe,
         benchmark=benchmark,
         workers=workers,
-        progress=progress_bar("labels"),
+        progress=progress_bar("labels", ranks),
+        ranks=ranks,
     )
+    if not ranks.is_first:
+        return  # the first process speaks for all
     if json_target is not None:
         write_json(json_target, {**vars(summary), "recipe": recipe.settings(), "out": str(out)})
     if str(json_target) != "-":

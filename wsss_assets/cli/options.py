@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wsss_assets.catalog.records import Kind
     from wsss_assets.devkit.image_labels import ImageLabels
     from wsss_assets.labels.recipes import Recipe
+    from wsss_assets.ranks import Ranks
 
 __all__ = [
     "FILE",
@@ -33,6 +34,7 @@ __all__ = [
     "progress_bar",
     "read_text",
     "recipe_options",
+    "shared_by_ranks",
     "workers_option",
     "write_json",
     "write_text",
@@ -84,6 +86,22 @@ json_option = click.option(
 )
 
 
+def shared_by_ranks(command: Callable[..., object]) -> Callable[..., object]:
+    """Let the processes that `torchrun` starts share a command; the outermost of its options.
+
+    The command gets `ranks`, says what it did in the first process alone, and has its bar there.
+    """
+
+    @functools.wraps(command)
+    def run(**options: Any) -> object:  # noqa: ANN401
+        from wsss_assets.ranks import Ranks
+
+        with Ranks.open() as ranks:
+            return command(ranks=ranks, **options)
+
+    return run
+
+
 def label_options(command: Callable[..., object]) -> Callable[..., object]:
     """Options that say which images, with which classes, of which benchmark.
 
@@ -94,11 +112,13 @@ def label_options(command: Callable[..., object]) -> Callable[..., object]:
     def run(*, labels: Path | None, split: str | None, benchmark: str, **others: Any) -> object:  # noqa: ANN401
         from wsss_assets.benchmarks import get_benchmark
         from wsss_assets.devkit.image_labels import resolve_labels
+        from wsss_assets.ranks import ALONE
 
         known = get_benchmark(benchmark)
         if split is not None:
             known.split(split)
-        listed = resolve_labels(known, split, labels=labels)
+        ranks: Ranks = others.get("ranks", ALONE)  # one process reads standard input for all
+        listed = ranks.first(lambda: resolve_labels(known, split, labels=labels))
         return command(labels=listed, split=split, benchmark=known, **others)
 
     return _with(
@@ -231,18 +251,28 @@ def recipe_options(command: Callable[..., object]) -> Callable[..., object]:
     )
 
 
-def announce(recipe: Recipe, labels: ImageLabels, saliency: object) -> None:
-    """Say on standard error what will be done with what."""
+def announce(recipe: Recipe, labels: ImageLabels, saliency: object, ranks: Ranks) -> None:
+    """Say on standard error what will be done with what, in the first process."""
+    if not ranks.is_first:
+        return
     if saliency is not None and not recipe.uses_saliency:
         click.echo(f"this recipe uses no saliency: {saliency} is not read", err=True)
     click.echo(f"{recipe.describe()}; {len(labels)} images, from: {labels.source}", err=True)
 
 
-def progress_bar(label: str) -> Callable[[Iterable[Item], int], Iterator[Item]]:
-    """A wrapper for iterables that shows a bar on a terminal's standard error."""
+def progress_bar(
+    label: str, ranks: Ranks | None = None
+) -> Callable[[Iterable[Item], int], Iterator[Item]]:
+    """A wrapper for iterables that shows a bar on a terminal's standard error.
+
+    Args:
+        label: what stands before it.
+        ranks: which process this is; the first one has the bar, of its own share.
+    """
+    hidden = ranks is not None and not ranks.is_first
 
     def wrap(items: Iterable[Item], length: int) -> Iterator[Item]:
-        if not sys.stderr.isatty():
+        if hidden or not sys.stderr.isatty():
             yield from items
             return
         with click.progressbar(items, length=length, label=label, file=sys.stderr) as bar:

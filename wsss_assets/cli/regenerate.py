@@ -154,9 +154,9 @@ def regenerate(
     from wsss_assets.benchmarks import get_benchmark
     from wsss_assets.errors import UsageError
     from wsss_assets.map_sets.feedback import Terminal
+    from wsss_assets.ranks import Ranks
     from wsss_assets.regenerate import Origin
     from wsss_assets.regenerate import regenerate as make
-    from wsss_assets.regenerate.ranks import Ranks
 
     if model is None or out is None:
         raise UsageError(

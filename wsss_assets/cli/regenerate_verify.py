@@ -131,9 +131,9 @@ def _verify(
     from wsss_assets.cli.regenerate_activation import kind_of
     from wsss_assets.errors import UsageError
     from wsss_assets.map_sets.feedback import Terminal, counted
+    from wsss_assets.ranks import Ranks
     from wsss_assets.regenerate.attribution_work import ATTRIBUTION, Attributed
     from wsss_assets.regenerate.given import open_given
-    from wsss_assets.regenerate.ranks import Ranks
     from wsss_assets.regenerate.verify import sample, verify
 
     if out is not None:

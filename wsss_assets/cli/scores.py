@@ -17,6 +17,7 @@ from wsss_assets.cli.options import (
     print_table,
     progress_bar,
     recipe_options,
+    shared_by_ranks,
     workers_option,
     write_json,
     write_text,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from wsss_assets.evaluation.surface import Surface
     from wsss_assets.evaluation.sweep import TauCurve, TauSweep
     from wsss_assets.labels.recipes import Recipe
+    from wsss_assets.ranks import Ranks
     from wsss_assets.storage.maps import ActivationSource
 
 __all__ = ["COMMANDS"]
@@ -50,6 +52,7 @@ _truth_option = click.option(
 
 
 @click.command()
+@shared_by_ranks
 @click.option("--predictions", type=FOLDER, required=True, help="Folder of <image id>.png or .npy.")
 @_truth_option
 @click.option("--ids", type=FILE, help="Which images: a list; - for standard input.")
@@ -85,6 +88,7 @@ def evaluate(
     skip_missing: bool,
     workers: int | None,
     json_target: Path | None,
+    ranks: Ranks,
 ) -> None:
     """Score label maps against ground truth.
 
@@ -107,10 +111,13 @@ def evaluate(
         raise UsageError("--ids and --labels both say which images", expected="one of them")
     known = get_benchmark(benchmark)
     listed = ids or labels
-    wanted: Collection[str] | None = None if listed is None else read_ids(listed)
+    wanted: Collection[str] | None = None
+    if listed is not None:
+        wanted = ranks.first(lambda: read_ids(listed))
     if split is not None:
         whole = known.split(split).images
-        wanted = fetch_label_list(known, split) if wanted is None else wanted
+        if wanted is None:
+            wanted = ranks.first(lambda: fetch_label_list(known, split))
         if whole is not None and len(wanted) > whole:
             raise UsageError(
                 f"the list is not {known.name} {split}",
@@ -127,8 +134,11 @@ def evaluate(
         dialect=dialect,
         skip_missing=skip_missing,
         workers=workers,
-        progress=progress_bar("images"),
+        progress=progress_bar("images", ranks),
+        ranks=ranks,
     )
+    if not ranks.is_first:
+        return  # the first process speaks for all
     if json_target is not None:
         write_json(json_target, scores.to_dict())
     if str(json_target) != "-":
@@ -138,6 +148,7 @@ def evaluate(
 
 
 @click.command()
+@shared_by_ranks
 @recipe_options
 @label_options
 @map_options
@@ -156,6 +167,7 @@ def sweep(
     surface: bool,
     plot: Path | None,
     json_target: Path | None,
+    ranks: Ranks,
     **options: Any,  # noqa: ANN401 (saliency, benchmark, split, workers: handed on)
 ) -> None:
     """Score every threshold in one pass, exactly.
@@ -179,10 +191,12 @@ def sweep(
         raise UsageError("--plot and --json cannot both go to standard output")
     quiet = dashes > 0
     require_policy(ignored, needed=recipe.ignore)
-    announce(recipe, labels, options["saliency"])
-    options |= {"recipe": recipe, "progress": progress_bar("images")}
+    announce(recipe, labels, options["saliency"], ranks)
+    options |= {"recipe": recipe, "ranks": ranks, "progress": progress_bar("images", ranks)}
     if surface:
         planes = sweep_surface(labels, activation, ground_truth, **options)
+        if not ranks.is_first:
+            return  # the first process speaks for all
         best = planes.surface(ignored)
         _require_score(best.miou)
         if plot is not None:
@@ -194,6 +208,8 @@ def sweep(
             click.echo(thresholds.provenance(planes, best.ignored))
         return
     swept = sweep_tau(labels, activation, ground_truth, **options)
+    if not ranks.is_first:
+        return
     curve = swept.curve(ignored)
     _require_score(curve.miou)
     if plot is not None:

@@ -12,6 +12,7 @@ from wsss_assets.errors import NotSweepableError, SizeMismatchError, UsageError
 from wsss_assets.evaluation.confusion import check_counts, count_runs, label_digest, run_ends
 from wsss_assets.labels.folder import open_saliency_for
 from wsss_assets.parallel import map_with_progress
+from wsss_assets.ranks import ALONE
 from wsss_assets.storage.maps import LabelFolder, open_activations
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from wsss_assets.labels.recipes import Recipe
     from wsss_assets.parallel import Progress
+    from wsss_assets.ranks import Ranks
     from wsss_assets.storage.images import UInt8
     from wsss_assets.storage.maps import ActivationSource, SaliencySource
 
@@ -62,7 +64,7 @@ class AlignedImage:
 
 
 class AlignedImages:
-    """Reads the images of a list, on several threads, in order.
+    """Reads this process's share of the images of a list, on several threads, in order.
 
     Args:
         labels: 0-based classes by image id.
@@ -71,6 +73,7 @@ class AlignedImages:
         ground_truth: folder of label maps.
         recipe: decides whether saliency is read.
         benchmark: name or `Benchmark`.
+        ranks: which process this is.
 
     Raises:
         UsageError: the list is empty, or the recipe needs saliency maps.
@@ -86,10 +89,12 @@ class AlignedImages:
         ground_truth: Path | str,
         recipe: Recipe,
         benchmark: Benchmark | str,
+        ranks: Ranks = ALONE,
     ) -> None:
         if not labels:
             raise UsageError("the label list is empty, so there is nothing to score")
         self.labels = labels
+        self.ranks = ranks
         self.benchmark = get_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
         self.benchmark.check_classes(labels)
         self._saliency = open_saliency_for(recipe, saliency)
@@ -126,12 +131,13 @@ class AlignedImages:
         workers: int | None,
         progress: Progress | None,
     ) -> Iterable[Result]:
-        """`function` of each image, in the order of the list."""
+        """`function` of each image of this process's share, in the order of the list."""
 
         def work(image_id: str) -> Result:
             return function(self.read(image_id))
 
-        return map_with_progress(work, self.labels, workers, progress)
+        mine = self.ranks.stretch(list(self.labels))
+        return map_with_progress(work, mine, workers, progress)
 
 
 def check_sweepable(recipe: Recipe) -> None:

@@ -20,6 +20,7 @@ from wsss_assets.evaluation.confusion import (
 from wsss_assets.evaluation.dialects import Dialect, Policy, get_dialect
 from wsss_assets.evaluation.scores import Scores, check_policy, score
 from wsss_assets.parallel import map_with_progress
+from wsss_assets.ranks import ALONE
 from wsss_assets.storage.maps import LabelFolder
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from wsss_assets.evaluation.confusion import Int64, UInt8
     from wsss_assets.parallel import Progress
+    from wsss_assets.ranks import Ranks
 
 __all__ = ["Evaluator", "evaluate"]
 
@@ -135,6 +137,17 @@ class Evaluator:
         self.images += images
         self._digest += digest
 
+    def add_up(self, ranks: Ranks) -> None:
+        """Add what all processes counted; every one has the sums then.
+
+        Args:
+            ranks: which process this is.
+        """
+        ranks.add_up(self.confusion)
+        self.images = sum(ranks.everyone(self.images))
+        self._digest = sum(ranks.everyone(self._digest))
+        self._identified = all(ranks.everyone(self._identified))
+
     def compute(self, *, split: str | None = None, missing: tuple[str, ...] = ()) -> Scores:
         """Scores of all that was counted.
 
@@ -174,6 +187,7 @@ def evaluate(
     skip_missing: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
+    ranks: Ranks = ALONE,
 ) -> Scores:
     """Score predictions against ground truth.
 
@@ -190,6 +204,8 @@ def evaluate(
         skip_missing: pass over images without a prediction, and list them in the result.
         workers: threads; None: one per core. The integers are the same for any number.
         progress: wraps an iterable of known length to show a bar.
+        ranks: which process this is, where several share the images of two folders or mappings;
+            all get the same result.
 
     Raises:
         MissingFileError: a prediction or ground truth is missing.
@@ -219,9 +235,10 @@ def evaluate(
             hint="score the images there are with --skip-missing (in Python: skip_missing=True)",
         )
     counter = _Counter(guesses, truths, len(evaluator.benchmark.classes))
-    present = [image_id for image_id in wanted if image_id in guesses]
+    present = ranks.stretch([image_id for image_id in wanted if image_id in guesses])
     for confusion, digest in map_with_progress(counter, present, workers, progress):
         evaluator.add_counts(confusion, 1, digest)
+    evaluator.add_up(ranks)
     return evaluator.compute(split=split, missing=missing)
 
 

@@ -21,6 +21,7 @@ from wsss_assets.evaluation.scores import iou, mean_iou, plain
 from wsss_assets.evaluation.sweep import TAUS, provenance, require_policy, suffix_sums
 from wsss_assets.labels.make import byte_rule, lowest_winners, strongest
 from wsss_assets.labels.recipes import get_recipe
+from wsss_assets.ranks import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from wsss_assets.evaluation.dialects import Policy
     from wsss_assets.labels.recipes import Recipe
     from wsss_assets.parallel import Progress
+    from wsss_assets.ranks import Ranks
     from wsss_assets.storage.maps import ActivationSource, SaliencySource
 
 __all__ = ["Surface", "SurfaceSweep", "sweep_surface"]
@@ -212,6 +214,7 @@ def sweep_surface(
     split: str | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
+    ranks: Ranks = ALONE,
 ) -> SurfaceSweep:
     """Score a recipe for every saliency threshold j/255 and tau k/255 in one pass.
 
@@ -228,6 +231,7 @@ def sweep_surface(
         split: its name, to be said with the numbers.
         workers: threads; None: one per core. The integers are the same for any number.
         progress: wraps an iterable of known length to show a bar.
+        ranks: which process this is, where several share the list; all get the same result.
 
     Raises:
         NotSweepableError: the recipe's structure does not allow it, or it uses no saliency.
@@ -246,7 +250,7 @@ def sweep_surface(
             "what may be foreground or ignored",
             hint="sweep its tau alone",
         )
-    images = AlignedImages(labels, saliency, activation, ground_truth, recipe, benchmark)
+    images = AlignedImages(labels, saliency, activation, ground_truth, recipe, benchmark, ranks)
     classes = len(images.benchmark.classes)
     planes = np.zeros((classes, 4, 256, 256), np.int64)
     flat = planes.reshape(-1)
@@ -256,6 +260,7 @@ def sweep_surface(
         np.add.at(flat, cells.missed, 1)
         true_values += cells.true_values
         digest += cells.digest
+    ranks.add_up(planes, true_values)
     return SurfaceSweep(
         planes,
         true_values,
@@ -263,7 +268,7 @@ def sweep_surface(
         images.benchmark,
         len(labels),
         split,
-        digest_text([digest]),
+        digest_text(ranks.everyone(digest)),
     )
 
 

@@ -22,6 +22,7 @@ from wsss_assets.evaluation.dialects import POLICIES
 from wsss_assets.evaluation.scores import apply_policy, check_policy, iou, mean_iou, plain
 from wsss_assets.labels.make import ByteRule, byte_rule, lowest_winners, strongest
 from wsss_assets.labels.recipes import get_recipe
+from wsss_assets.ranks import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from wsss_assets.evaluation.surface import SurfaceSweep
     from wsss_assets.labels.recipes import Recipe
     from wsss_assets.parallel import Progress
+    from wsss_assets.ranks import Ranks
     from wsss_assets.storage.maps import ActivationSource, SaliencySource
 
 __all__ = ["TAUS", "TauCurve", "TauSweep", "provenance", "require_policy", "suffix_sums", "sweep"]
@@ -164,6 +166,7 @@ def sweep(
     split: str | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
+    ranks: Ranks = ALONE,
 ) -> TauSweep:
     """Score a recipe for every tau k/255 in one pass over the images.
 
@@ -177,6 +180,7 @@ def sweep(
         split: its name, to be said with the numbers.
         workers: threads; None: one per core. The integers are the same for any number.
         progress: wraps an iterable of known length to show a bar.
+        ranks: which process this is, where several share the list; all get the same result.
 
     Raises:
         NotSweepableError: the recipe's structure does not allow it.
@@ -185,7 +189,7 @@ def sweep(
     """
     recipe = get_recipe() if recipe is None else recipe
     check_sweepable(recipe)
-    images = AlignedImages(labels, saliency, activation, ground_truth, recipe, benchmark)
+    images = AlignedImages(labels, saliency, activation, ground_truth, recipe, benchmark, ranks)
     classes = len(images.benchmark.classes)
     counter = _Counter(byte_rule(replace(recipe, tau=0.0)), recipe.ignore, classes)
     histograms = np.zeros((2, classes + 1, classes, 256), np.int64)
@@ -195,6 +199,7 @@ def sweep(
             histograms[kind][:, counts.present] += part
         true_values += counts.true_values
         digest += counts.digest
+    ranks.add_up(histograms, true_values)
     # Where saliency rules all classes out, a pixel counts by its true value alone.
     histograms[BACKGROUND, :, 0, 0] += true_values[: classes + 1] - histograms.sum(axis=(0, 2, 3))
     return TauSweep(
@@ -203,7 +208,7 @@ def sweep(
         confusions=_confusions(histograms, lowest_winners(recipe, TAUS)),
         images=len(labels),
         split=split,
-        ground_truth_digest=digest_text([digest]),
+        ground_truth_digest=digest_text(ranks.everyone(digest)),
     )
 
 

@@ -12,6 +12,7 @@ from wsss_assets.errors import DataError, UsageError
 from wsss_assets.labels.make import RULE_VERSION, make_label
 from wsss_assets.labels.recipes import Recipe, get_recipe
 from wsss_assets.parallel import map_with_progress
+from wsss_assets.ranks import ALONE
 from wsss_assets.storage.images import write_label
 from wsss_assets.storage.maps import (
     ActivationFolder,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from wsss_assets.parallel import Progress
+    from wsss_assets.ranks import Ranks
     from wsss_assets.storage.maps import ActivationSource, SaliencySource
 
 __all__ = ["Summary", "open_saliency_for", "pseudo_label"]
@@ -56,6 +58,7 @@ def pseudo_label(
     benchmark: Benchmark | str = "voc2012",
     workers: int | None = None,
     progress: Progress | None = None,
+    ranks: Ranks = ALONE,
 ) -> Summary:
     """Make the pseudo-label of every image of a list.
 
@@ -72,9 +75,11 @@ def pseudo_label(
         benchmark: class names and palette.
         workers: threads; None: one per core. The files are the same for any number.
         progress: wraps an iterable of known length to show a bar.
+        ranks: which process this is, where several share the list.
 
     Returns:
-        What was done. An image whose maps are missing or unusable is listed, not raised.
+        What was done, by all processes. An image whose maps are missing or unusable is listed,
+        not raised.
 
     Raises:
         UsageError: the recipe needs saliency maps, or the list is empty.
@@ -94,17 +99,27 @@ def pseudo_label(
         Path(out),
         recipe,
         benchmark,
+        ranks,
     )
     written, kept, failed = 0, 0, {}
-    for outcome in map_with_progress(maker, labels, workers, progress):
+    for outcome in map_with_progress(maker, ranks.stretch(list(labels)), workers, progress):
         if outcome.error is not None:
             failed[outcome.image_id] = outcome.error
         elif outcome.written:
             written += 1
         else:
             kept += 1
-    maker.receipts.sort()
-    return Summary(written, kept, failed)
+    everyone = ranks.everyone(Summary(written, kept, failed))
+    if ranks.count == 1:
+        maker.receipts.sort()
+    elif ranks.is_first:
+        Receipts(maker.out).sort()  # with what the others noted
+    reasons = {image_id: why for one in everyone for image_id, why in one.failed.items()}
+    return Summary(
+        sum(one.written for one in everyone),
+        sum(one.kept for one in everyone),
+        {image_id: reasons[image_id] for image_id in labels if image_id in reasons},
+    )
 
 
 def open_saliency_for(
@@ -144,6 +159,7 @@ class _Maker:
         out: Path,
         recipe: Recipe,
         benchmark: Benchmark,
+        ranks: Ranks,
     ) -> None:
         self.labels = labels
         self.saliency = saliency
@@ -151,18 +167,16 @@ class _Maker:
         self.out = out
         self.recipe = recipe
         self.colours = len(benchmark.label_names)
-        claim_folder(
-            out,
-            {
-                "made_by": "wsss-assets pseudo-label",
-                "rule_version": RULE_VERSION,
-                "benchmark": benchmark.name,
-                "recipe": recipe.settings(),
-                "saliency": None if saliency is None else _place(saliency, out),
-                "activation": _place(activation, out),
-            },
-        )
-        self.receipts = Receipts(out)
+        stamp = {
+            "made_by": "wsss-assets pseudo-label",
+            "rule_version": RULE_VERSION,
+            "benchmark": benchmark.name,
+            "recipe": recipe.settings(),
+            "saliency": None if saliency is None else _place(saliency, out),
+            "activation": _place(activation, out),
+        }
+        ranks.first(lambda: claim_folder(out, stamp))
+        self.receipts = Receipts(out, None if ranks.count == 1 else str(ranks.rank))
 
     def __call__(self, image_id: str) -> _Outcome:
         path = self.out / f"{image_id}.png"

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from wsss_assets.devkit.image_labels import ImageLabels
     from wsss_assets.map_sets.feedback import Feedback
     from wsss_assets.models.activation import ActivationMethod
+    from wsss_assets.ranks import Ranks
     from wsss_assets.regenerate.activation_work import Dictionaries
     from wsss_assets.regenerate.amn_work import Fallback
     from wsss_assets.regenerate.device import Precision
-    from wsss_assets.regenerate.ranks import Ranks
     from wsss_assets.regenerate.run import Summary
     from wsss_assets.regenerate.work import Work
 

@@ -8,7 +8,7 @@ all that is missing: stopped, started again or shared by many processes, a run g
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from wsss_assets.regenerate.photos import measured
 
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from wsss_assets.regenerate.photos import Photo
     from wsss_assets.regenerate.work import Work
 
-__all__ = ["Batch", "plan", "share"]
-
-Item = TypeVar("Item")
+__all__ = ["Batch", "plan"]
 
 
 @dataclass(frozen=True)
@@ -67,8 +65,3 @@ def plan(photos: Sequence[Photo], work: Work, batch_size: int) -> tuple[list[Bat
             batches.append(Batch(tuple(waiting.pop(bucket))))
     batches += [Batch(tuple(row)) for row in waiting.values()]
     return batches, lost
-
-
-def share(items: Sequence[Item], rank: int, ranks: int) -> list[Item]:
-    """What one of several processes does of a list: every one whose position falls to it."""
-    return list(items[rank::ranks])

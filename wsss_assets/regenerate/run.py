@@ -15,6 +15,7 @@ from wsss_assets.models.activation import ActivationMethod
 from wsss_assets.models.architecture import Normalisation
 from wsss_assets.models.onnx_settings import OnnxSettings
 from wsss_assets.parallel import default_workers, most_at_once, ordered_map
+from wsss_assets.ranks import Ranks
 from wsss_assets.regenerate.activation import activation_maps, check_options
 from wsss_assets.regenerate.decoding import Decoders
 from wsss_assets.regenerate.device import Runner, choose_device, device_name
@@ -22,8 +23,7 @@ from wsss_assets.regenerate.holding import held
 from wsss_assets.regenerate.job import IMAGES, Job
 from wsss_assets.regenerate.loop import Loop, Task
 from wsss_assets.regenerate.photos import find_photos
-from wsss_assets.regenerate.plan import plan, share
-from wsss_assets.regenerate.ranks import Ranks
+from wsss_assets.regenerate.plan import plan
 from wsss_assets.regenerate.record import Origin, loaded_weights, write_record
 from wsss_assets.regenerate.stopping import stoppable
 from wsss_assets.regenerate.weights import resolve
@@ -271,7 +271,7 @@ def run(
         job = replace(job, batch_size=begun.batch_size)
         receipts = Receipts(out, None if ranks.count == 1 else str(ranks.rank))
         folder = MapFolder(out, job.work, job.fingerprint(), receipts, device_name(job.device))
-        batches = share(begun.batches, ranks.rank, ranks.count)
+        batches = ranks.share(begun.batches)
         tasks = _missing(batches, folder)
         missing = sum(len(task.missing) for task in tasks)
         before = receipts.all()

@@ -1,8 +1,9 @@
 """One process among several that share a list: what `torchrun` starts.
 
-`torchrun` tells each process its number by RANK, LOCAL_RANK and WORLD_SIZE. Processes talk
-twice: at the start, when the first one has claimed the folder, and at the end, when it gathers
-what the others did. Without `torchrun` there is one process, and nothing is said to anybody.
+`torchrun` tells each process its number by RANK, LOCAL_RANK and WORLD_SIZE. Each takes its share of
+the list; what they count is summed in integers, so the result has the same bits for any number of
+processes. They talk through gloo, on the CPU, also where networks run on a GPU: counts are made
+there. Without `torchrun` there is one process, and nothing is said to anybody.
 """
 
 from __future__ import annotations
@@ -13,13 +14,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from wsss_assets.errors import UsageError, WsssAssetsError
+from wsss_assets.errors import MissingDependencyError, UsageError, WsssAssetsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+    from types import ModuleType
 
-__all__ = ["Ranks"]
+    import numpy as np
+    from numpy.typing import NDArray
 
+__all__ = ["ALONE", "Ranks"]
+
+Item = TypeVar("Item")
 Value = TypeVar("Value")
 
 _LONGEST = timedelta(days=30)
@@ -52,23 +58,64 @@ class Ranks:
 
         Raises:
             UsageError: the environment has only a part of what `torchrun` sets.
+            MissingDependencyError: there are several, and no torch to connect them.
         """
         ranks = cls.from_environment()
         if ranks.count == 1:
             yield ranks
             return
-        from torch import distributed
-
-        distributed.init_process_group("gloo", timeout=_LONGEST)
+        _distributed().init_process_group("gloo", timeout=_LONGEST)
         try:
             yield ranks
         finally:
-            distributed.destroy_process_group()
+            _distributed().destroy_process_group()
 
     @property
     def is_first(self) -> bool:
         """Whether this process claims the folder, prints, and writes the record."""
         return self.rank == 0
+
+    def share(self, items: Sequence[Item]) -> list[Item]:
+        """What this process does of a list, the same in every process: every n-th item."""
+        return list(items[self.rank :: self.count])
+
+    def stretch(self, items: Sequence[Item]) -> list[Item]:
+        """What this process does of a list, all in a row.
+
+        Images in a row lie in the same row groups of shards, which are read as a whole.
+        """
+        first, last = (len(items) * rank // self.count for rank in (self.rank, self.rank + 1))
+        return list(items[first:last])
+
+    def add_up(self, *counts: NDArray[np.int64]) -> None:
+        """Sum arrays over all processes, in place; every process has the sums then.
+
+        Args:
+            counts: int64, of the same shapes in every process.
+
+        Raises:
+            ChildProcessError: another process was stopped, or ended without a word.
+        """
+        if self.count == 1:
+            return
+        import torch
+
+        for array in counts:
+            with _connected():
+                _distributed().all_reduce(torch.from_numpy(array))
+
+    def everyone(self, value: Value) -> list[Value]:
+        """What each process has to say, by rank; in every process.
+
+        Raises:
+            ChildProcessError: another process was stopped, or ended without a word.
+        """
+        if self.count == 1:
+            return [value]
+        values: list[Any] = [None] * self.count
+        with _connected():
+            _distributed().all_gather_object(values, value)
+        return values
 
     def first(self, action: Callable[[], Value]) -> Value:
         """Do something in the first process alone; all get its result, or end by its error.
@@ -81,18 +128,16 @@ class Ranks:
         """
         if self.count == 1:
             return action()
-        from torch import distributed
-
         said: list[Any] = [None, None]
         if self.is_first:
             try:
                 said[0] = action()
             except BaseException as error:
                 with contextlib.suppress(ChildProcessError), _connected():
-                    distributed.broadcast_object_list([None, _status(error)], src=0)
+                    _distributed().broadcast_object_list([None, _status(error)], src=0)
                 raise
         with _connected():
-            distributed.broadcast_object_list(said, src=0)
+            _distributed().broadcast_object_list(said, src=0)
         value, status = said
         if status is None:
             return value  # type: ignore[no-any-return]
@@ -106,11 +151,9 @@ class Ranks:
         """
         if self.count == 1:
             return [value]
-        from torch import distributed
-
         values: list[Any] | None = [None] * self.count if self.is_first else None
         with _connected():
-            distributed.gather_object(value, values, dst=0)
+            _distributed().gather_object(value, values, dst=0)
         return values or []
 
     @classmethod
@@ -138,6 +181,18 @@ class Ranks:
             ) from error
 
 
+ALONE = Ranks()
+"""The one process there is without `torchrun`."""
+
+
+def _distributed() -> ModuleType:
+    try:
+        from torch import distributed
+    except ImportError as error:
+        raise MissingDependencyError("torch", "regenerate", "a run of several processes") from error
+    return distributed
+
+
 @contextlib.contextmanager
 def _connected() -> Iterator[None]:
     """Say of a connection that broke what it means: the process at its other end is gone."""
@@ -145,8 +200,8 @@ def _connected() -> Iterator[None]:
         yield
     except RuntimeError as error:  # whatever gloo has to say, in terms of sockets
         raise ChildProcessError(
-            "another process of this run was stopped or ended before it was done; the maps made "
-            "so far are kept\n→ the same command goes on"
+            "another process of this run was stopped or ended before it was done; what was written "
+            "so far is kept\n→ the same command goes on"
         ) from error
 
 
