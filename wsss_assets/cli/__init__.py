@@ -13,14 +13,20 @@ import click
 
 from wsss_assets import __version__
 from wsss_assets.cli import (
+    anatomy,
     benchmarks,
     catalog,
+    comparing,
     demo,
     labels,
     map_sets,
     publish,
     regenerate,
+    regions,
+    report,
+    saliency_scores,
     scores,
+    thresholds,
     weights,
 )
 from wsss_assets.errors import WsssAssetsError
@@ -87,6 +93,12 @@ for command in (
     *demo.COMMANDS,
     *labels.COMMANDS,
     *scores.COMMANDS,
+    *saliency_scores.COMMANDS,
+    *thresholds.COMMANDS,
+    *regions.COMMANDS,
+    *anatomy.COMMANDS,
+    *comparing.COMMANDS,
+    *report.COMMANDS,
     *benchmarks.COMMANDS,
     *catalog.COMMANDS,
     *map_sets.COMMANDS,

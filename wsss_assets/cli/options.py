@@ -34,6 +34,7 @@ __all__ = [
     "progress_bar",
     "read_text",
     "recipe_options",
+    "several_map_options",
     "shared_by_ranks",
     "workers_option",
     "write_json",
@@ -175,6 +176,76 @@ def map_options(command: Callable[..., object]) -> Callable[..., object]:
             "or a map set.",
         ),
     )
+
+
+def several_map_options(command: Callable[..., object]) -> Callable[..., object]:
+    """Options that say where several sets of maps are; below `label_options`.
+
+    The command gets `saliency` and `activation`, each a mapping of folders or sources by name.
+    """
+
+    @functools.wraps(command)
+    def run(
+        *,
+        benchmark: Benchmark,
+        split: str | None,
+        saliency: Sequence[str],
+        activation: Sequence[str],
+        **others: Any,  # noqa: ANN401
+    ) -> object:
+        def opened(given: Sequence[str], kind: Kind) -> dict[str, Any]:
+            return {
+                name: open_maps(place, kind, benchmark, split)
+                for name, place in _named(given, kind).items()
+            }
+
+        return command(
+            benchmark=benchmark,
+            split=split,
+            saliency=opened(saliency, "saliency"),
+            activation=opened(activation, "activation"),
+            **others,
+        )
+
+    return _with(
+        run,
+        click.option(
+            "--saliency",
+            metavar="[NAME=]DIR|SET",
+            multiple=True,
+            help="Folder of <image id>.png, or a map set; as often as there are.",
+        ),
+        click.option(
+            "--activation",
+            metavar="[NAME=]DIR|SET",
+            multiple=True,
+            required=True,
+            help="Folder of <image id>_<class>.png (0-based), or of <image id>.npy dictionaries, "
+            "or a map set; as often as there are.",
+        ),
+    )
+
+
+def _named(given: Sequence[str], kind: str) -> dict[str, str]:
+    """Places by the names that tables call them by: given ones, or the last parts of paths.
+
+    Raises:
+        UsageError: two have one name.
+    """
+    from wsss_assets.errors import UsageError
+
+    named: dict[str, str] = {}
+    for text in given:
+        name, equals, place = text.partition("=")
+        if not equals or "/" in name or Path(text).is_dir():
+            name, place = Path(text).name, text
+        if not name or not place or name in named:
+            raise UsageError(
+                f"--{kind} {text}: " + (f"{name} is named twice" if name in named else "no name"),
+                hint=f"give each a name of its own: --{kind} NAME={place or 'DIR'}",
+            )
+        named[name] = place
+    return named
 
 
 def _is_path(text: str) -> bool:

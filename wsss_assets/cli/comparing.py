@@ -1,0 +1,12 @@
+"""Commands that compare map sets and labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import click
+
+__all__ = ["COMMANDS"]
+
+COMMANDS: tuple[click.Command, ...] = ()
