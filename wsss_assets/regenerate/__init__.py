@@ -18,12 +18,19 @@ from wsss_assets.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from wsss_assets.regenerate.activation import ActivationOptions, Predicted
+    from wsss_assets.regenerate.from_weights import regenerate
     from wsss_assets.regenerate.record import Origin
-    from wsss_assets.regenerate.run import Summary, regenerate
+    from wsss_assets.regenerate.run import Summary
 
 __all__ = ["ActivationOptions", "Origin", "Predicted", "Summary", "regenerate"]
 
-_HOMES = {"ActivationOptions": "activation", "Origin": "record", "Predicted": "activation"}
+_HOMES = {
+    "ActivationOptions": "activation",
+    "Origin": "record",
+    "Predicted": "activation",
+    "Summary": "run",
+    "regenerate": "from_weights",
+}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 (PEP 562: whatever the name stands for)
@@ -33,5 +40,5 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 (PEP 562: whatever the name s
         importlib.import_module("torch")
     except ModuleNotFoundError as error:
         raise MissingDependencyError("torch", "regenerate", "running networks") from error
-    home = importlib.import_module(f"wsss_assets.regenerate.{_HOMES.get(name, 'run')}")
+    home = importlib.import_module(f"wsss_assets.regenerate.{_HOMES[name]}")
     return getattr(home, name)

@@ -188,10 +188,7 @@ class ActivationWork:
         labels[~labels.any(1), 0] = 1  # what cannot be read keeps its place before the network
         height, width = sizes.amax(0).tolist()
         size = height, width
-        if self.dictionaries == "irn":
-            found = self.maps_of_both_sizes(net, arrays, labels, size)
-        else:
-            found = (self.maps(net, arrays, labels, size),)
+        found = self.maps(net, arrays, labels, size)
         counts = (labels.sum(1) + int(self.with_background)).tolist()
         return tuple(torch.split(one, counts) for one in found)
 
@@ -206,8 +203,10 @@ class ActivationWork:
         arrays: Sequence[torch.Tensor],
         labels: torch.Tensor,
         size: tuple[int, int],
-    ) -> torch.Tensor:
+    ) -> tuple[torch.Tensor, ...]:
         """Maps of a batch, float32 (P, h, w), in the order of `labels.nonzero()`.
+
+        For IRN's files the smaller ones follow.
 
         Args:
             net: the network.
@@ -215,16 +214,6 @@ class ActivationWork:
             labels: bool (N, classes).
             size: (H, W) of the photos, if they share it.
         """
-        return self.by_protocol(net, arrays, labels, size)[0]
-
-    def maps_of_both_sizes(
-        self,
-        net: nn.Module,
-        arrays: Sequence[torch.Tensor],
-        labels: torch.Tensor,
-        size: tuple[int, int],
-    ) -> tuple[torch.Tensor, ...]:
-        """Maps for IRN's files: of the photos' size, and the smaller ones; as for `maps`."""
         return self.by_protocol(net, arrays, labels, size)
 
     def by_protocol(
@@ -235,7 +224,7 @@ class ActivationWork:
         size: tuple[int, int],
         *afterwards: Afterwards,
     ) -> tuple[torch.Tensor, ...]:
-        """Maps of one size, or of both for IRN's files; `afterwards` is for either."""
+        """As `maps`, by the method's protocol; `afterwards` is for either size."""
         from wsss_assets.models.protocols import merged, network_scores, strided_maps
 
         last, last_strided = afterwards or (None, None)

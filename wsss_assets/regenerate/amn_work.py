@@ -100,16 +100,6 @@ class AmnWork(ActivationWork):
         arrays: Sequence[torch.Tensor],
         labels: torch.Tensor,
         size: tuple[int, int],
-    ) -> torch.Tensor:
-        """See `ActivationWork`."""
-        return self.maps_of_both_sizes(net, arrays, labels, size)[0]
-
-    def maps_of_both_sizes(
-        self,
-        net: nn.Module,
-        arrays: Sequence[torch.Tensor],
-        labels: torch.Tensor,
-        size: tuple[int, int],
     ) -> tuple[torch.Tensor, ...]:
         """See `ActivationWork`; with dropout image by image, each with a chance of its own."""
         import torch

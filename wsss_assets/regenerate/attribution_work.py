@@ -162,7 +162,7 @@ class AttributionWork(ActivationWork):
         arrays: Sequence[torch.Tensor],
         labels: torch.Tensor,
         size: tuple[int, int],
-    ) -> torch.Tensor:
+    ) -> tuple[torch.Tensor, ...]:
         """See `ActivationWork`; photo by photo, and so the same in any batch."""
         import torch
 
@@ -179,7 +179,7 @@ class AttributionWork(ActivationWork):
                 found.append(merged(net, photo, windows, classes, seed, self.attribution))
             else:  # it cannot be read
                 found.append(torch.zeros((len(classes), *size), device=photo.device))
-        return torch.cat(found)
+        return (torch.cat(found),)
 
     def to_bytes(self, maps: FloatMaps, size: tuple[int, int]) -> dict[int, UInt8]:  # noqa: ARG002
         """See `ActivationWork`."""

@@ -119,7 +119,7 @@ class McisWork(ActivationWork):
         arrays: Sequence[torch.Tensor],
         labels: torch.Tensor,
         size: tuple[int, int],  # noqa: ARG002
-    ) -> torch.Tensor:
+    ) -> tuple[torch.Tensor, ...]:
         """See `ActivationWork`: 32 × 32, in 0..255."""
         import torch
 
@@ -135,7 +135,7 @@ class McisWork(ActivationWork):
             others = {index: normalised(partners[place, k]) for k, index in enumerate(classes)}
             five = mcis.five_maps(network, first, second, third, others)
             found.append(mcis.merged(five.float()))
-        return torch.cat(found)
+        return (torch.cat(found),)
 
     def to_bytes(self, maps: FloatMaps, size: tuple[int, int]) -> dict[int, UInt8]:
         """See `ActivationWork`: rounded down, then enlarged by OpenCV's cubic."""

@@ -19,8 +19,8 @@ from wsss_assets.labels.make import make_label
 from wsss_assets.labels.recipes import get_recipe
 from wsss_assets.map_sets.feedback import SILENT, counted
 from wsss_assets.parallel import default_workers, ordered_map
+from wsss_assets.regenerate.from_weights import regenerate
 from wsss_assets.regenerate.job import IMAGES
-from wsss_assets.regenerate.run import regenerate
 from wsss_assets.storage.maps import ActivationFolder, SaliencyFolder
 from wsss_assets.storage.shard_maps import ShardActivations
 from wsss_assets.storage.stamps import differences, read_stamp
