@@ -32,7 +32,8 @@ from wsss_assets.catalog.records import (
 from wsss_assets.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from wsss_assets.catalog.records import AnyRecord, Kind
+    from wsss_assets.catalog.records import Kind
+    from wsss_assets.catalog.records.base import AnyRecord
 
 __all__ = [
     "AnySupervision",
