@@ -10,9 +10,9 @@ from wsss_assets.cli.options import (
     FILE,
     FOLDER,
     announce,
-    benchmark_option,
     json_option,
     label_options,
+    list_options,
     map_options,
     print_table,
     progress_bar,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from wsss_assets.benchmarks import Benchmark
     from wsss_assets.devkit.image_labels import ImageLabels
     from wsss_assets.evaluation.scores import Scores
     from wsss_assets.evaluation.surface import Surface
@@ -55,14 +56,7 @@ _truth_option = click.option(
 @shared_by_ranks
 @click.option("--predictions", type=FOLDER, required=True, help="Folder of <image id>.png or .npy.")
 @_truth_option
-@click.option("--ids", type=FILE, help="Which images: a list; - for standard input.")
-@click.option("--labels", type=FILE, help="Which images: a label list `id c c …`.")
-@click.option(
-    "--split",
-    metavar="NAME",
-    help="train, train_aug or val; without --ids or --labels, WSSS-BED's list of it is fetched.",
-)
-@benchmark_option
+@list_options
 @_ignored_option
 @click.option(
     "--as",
@@ -79,10 +73,9 @@ def evaluate(
     ctx: click.Context,
     predictions: Path,
     ground_truth: Path,
-    ids: Path | None,
-    labels: Path | None,
+    wanted: Collection[str] | None,
     split: str | None,
-    benchmark: str,
+    benchmark: Benchmark,
     ignored: str | None,
     dialect: str,
     skip_missing: bool,
@@ -103,32 +96,13 @@ def evaluate(
       wsss-assets evaluate --predictions labels/cam --labels train_cls.txt \\
         --ground-truth VOCdevkit/VOC2012/SegmentationClass --ignored miss
     """
-    from wsss_assets.benchmarks import get_benchmark
-    from wsss_assets.devkit.image_labels import fetch_label_list, read_ids
     from wsss_assets.evaluation import evaluate as scoring
 
-    if ids is not None and labels is not None:
-        raise UsageError("--ids and --labels both say which images", expected="one of them")
-    known = get_benchmark(benchmark)
-    listed = ids or labels
-    wanted: Collection[str] | None = None
-    if listed is not None:
-        wanted = ranks.first(lambda: read_ids(listed))
-    if split is not None:
-        whole = known.split(split).images
-        if wanted is None:
-            wanted = ranks.first(lambda: fetch_label_list(known, split))
-        if whole is not None and len(wanted) > whole:
-            raise UsageError(
-                f"the list is not {known.name} {split}",
-                expected=f"at most {whole} images",
-                found=f"{len(wanted)}",
-            )
     scores = scoring.evaluate(
         predictions,
         ground_truth,
         ids=wanted,
-        benchmark=known,
+        benchmark=benchmark,
         split=split,
         ignored=ignored,
         dialect=dialect,

@@ -1,0 +1,1 @@
+"""How good saliency maps are, by the measures of salient object detection."""
