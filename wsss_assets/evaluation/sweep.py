@@ -8,24 +8,23 @@ tau and scoring them. `wsss_assets.evaluation.surface` adds the saliency thresho
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wsss_assets.errors import IgnoredPixelsError
-from wsss_assets.evaluation.aligned import AlignedImage, AlignedImages, check_sweepable
-from wsss_assets.evaluation.confusion import digest_text
+from wsss_assets.evaluation.aligned import AlignedImages, check_sweepable
 from wsss_assets.evaluation.dialects import POLICIES
 from wsss_assets.evaluation.scores import apply_policy, check_policy, iou, mean_iou, plain
-from wsss_assets.labels.make import ByteRule, byte_rule, lowest_winners, strongest
+from wsss_assets.evaluation.tau_counts import TauCounter, TauTally, confusions_of, suffix_sums
+from wsss_assets.labels.make import lowest_winners
 from wsss_assets.labels.recipes import get_recipe
 from wsss_assets.ranks import ALONE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from wsss_assets.benchmarks import Benchmark
@@ -36,17 +35,23 @@ if TYPE_CHECKING:
     from wsss_assets.ranks import Ranks
     from wsss_assets.storage.maps import ActivationSource, SaliencySource
 
-__all__ = ["TAUS", "TauCurve", "TauSweep", "provenance", "require_policy", "suffix_sums", "sweep"]
+__all__ = [
+    "TAUS",
+    "TauCurve",
+    "TauSweep",
+    "plateau_around",
+    "provenance",
+    "require_policy",
+    "suffix_sums",
+    "sweep",
+    "sweep_of",
+]
 
 Int64: TypeAlias = NDArray[np.int64]
 Float64: TypeAlias = NDArray[np.float64]
-UInt8: TypeAlias = NDArray[np.uint8]
 
 TAUS: tuple[float, ...] = tuple(byte / 255 for byte in range(256))
 """The thresholds that can make a difference to 8-bit maps."""
-
-BACKGROUND, IGNORED = range(2)
-"""What a pixel is when no class wins."""
 
 PLATEAU = 0.01
 """How far below the best mIoU the plateau reaches: one point."""
@@ -122,7 +127,7 @@ class TauSweep:
             miou=miou,
             per_class=per_class,
             best=best,
-            plateau=_plateau(miou, best),
+            plateau=plateau_around(miou, best),
             recommended=min(int(recommended), 255),
             ignored=policy,
         )
@@ -191,24 +196,22 @@ def sweep(
     check_sweepable(recipe)
     images = AlignedImages(labels, saliency, activation, ground_truth, recipe, benchmark, ranks)
     classes = len(images.benchmark.classes)
-    counter = _Counter(byte_rule(replace(recipe, tau=0.0)), recipe.ignore, classes)
-    histograms = np.zeros((2, classes + 1, classes, 256), np.int64)
-    true_values, digest = np.zeros(256, np.int64), 0
-    for counts in images.map(counter, workers, progress):
-        for kind, part in counts.histograms.items():
-            histograms[kind][:, counts.present] += part
-        true_values += counts.true_values
-        digest += counts.digest
-    ranks.add_up(histograms, true_values)
-    # Where saliency rules all classes out, a pixel counts by its true value alone.
-    histograms[BACKGROUND, :, 0, 0] += true_values[: classes + 1] - histograms.sum(axis=(0, 2, 3))
+    tally = TauTally(classes)
+    for counts in images.map(TauCounter.of(recipe, classes), workers, progress):
+        tally.add(counts)
+    return sweep_of(tally, recipe, images, split)
+
+
+def sweep_of(tally: TauTally, recipe: Recipe, images: AlignedImages, split: str | None) -> TauSweep:
+    """The sweep, when all images of this process were added; every process gets the same."""
+    digest = tally.finish(images.ranks)
     return TauSweep(
         recipe=recipe,
         benchmark=images.benchmark,
-        confusions=_confusions(histograms, lowest_winners(recipe, TAUS)),
-        images=len(labels),
+        confusions=confusions_of(tally.histograms, lowest_winners(recipe, TAUS)),
+        images=len(images.labels),
         split=split,
-        ground_truth_digest=digest_text(ranks.everyone(digest)),
+        ground_truth_digest=digest,
     )
 
 
@@ -243,95 +246,8 @@ def require_policy(ignored: Policy | str | None, needed: bool) -> Policy | None:
     return check_policy(ignored)
 
 
-@dataclass(frozen=True)
-class _Counts:
-    """What one image adds.
-
-    Attributes:
-        present: 0-based classes of its activation maps.
-        histograms: of the pixels that are BACKGROUND or IGNORED when no class wins, each int64
-            (C + 1, n, 256): true class; strongest class, among those present; its byte, 0
-            where saliency lets no class win. Pixels where no class can win and nothing is
-            ignored are left out.
-        true_values: all pixels by true value, int64 (256,).
-        digest: of the ground truth.
-    """
-
-    present: list[int]
-    histograms: dict[int, Int64]
-    true_values: Int64
-    digest: int
-
-
-@dataclass(frozen=True)
-class _Counter:
-    """Counts one image."""
-
-    rule: ByteRule
-    ignore: bool
-    classes: int
-
-    def __call__(self, image: AlignedImage) -> _Counts:
-        present = list(image.activations) or [0]
-        maps = [*image.activations.values()] or [np.zeros_like(image.truth)]
-        size = (self.classes + 2) * len(present) * 256
-        winner, byte = strongest(maps, [*range(len(present))])
-        # True class + 1 modulo 256: row 0 is the ignore label and is dropped at the end.
-        joint = (image.truth + np.uint8(1)).astype(np.min_scalar_type(size))
-        if len(present) > 1:
-            joint *= len(present)
-            joint += winner
-        joint *= 256
-        joint += byte if self._apart_is_enough else byte * self.rule.wins(byte, image.saliency)
-        histograms = {
-            kind: np.bincount(pixels, minlength=size).reshape(-1, len(present), 256)[1:]
-            for kind, pixels in self._apart(joint, image.saliency)
-        }
-        return _Counts(present, histograms, image.true_values, image.digest)
-
-    @cached_property
-    def _apart_is_enough(self) -> bool:
-        """Whether saliency lets every byte above 0 win in all pixels that `_apart` gives."""
-        return self.rule.step is not None and (
-            not self.ignore or self.rule.ignore_saliency >= self.rule.step
-        )
-
-    def _apart(
-        self, joint: NDArray[Any], saliency: UInt8 | None
-    ) -> Iterator[tuple[int, NDArray[Any]]]:
-        """The pixels that are background when no class wins, and those that are ignored.
-
-        Pixels where no class can win and nothing is ignored are in neither; that saves most of
-        the work.
-        """
-        if saliency is None:
-            yield BACKGROUND, joint.ravel()
-            return
-        ignored_above = self.rule.ignore_saliency if self.ignore else 255
-        if self.rule.unbeatable < ignored_above:
-            unbeaten = saliency > self.rule.unbeatable
-            yield BACKGROUND, joint[unbeaten & (saliency <= ignored_above)]
-        if self.ignore:
-            yield IGNORED, joint[saliency > ignored_above]
-
-
-def _confusions(histograms: Int64, cuts: Int64) -> Int64:
-    """int64 (256, C + 1, C + 2) from the histograms (2, C + 1, C, 256)."""
-    suffix = suffix_sums(histograms)
-    won = np.moveaxis(suffix[..., cuts], -1, 0)  # (256, 2, C + 1, C)
-    lost = suffix[..., 0].sum(axis=-1) - won.sum(axis=-1)  # (256, 2, C + 1)
-    background, ignored = lost[:, BACKGROUND], lost[:, IGNORED]
-    return np.concatenate([background[..., None], won.sum(axis=1), ignored[..., None]], axis=-1)
-
-
-def suffix_sums(counts: Int64) -> Int64:
-    """Suffix sums along the last axis with a 0 behind: (..., 256) to (..., 257)."""
-    result = np.zeros((*counts.shape[:-1], 257), np.int64)
-    result[..., :256] = counts[..., ::-1].cumsum(axis=-1)[..., ::-1]
-    return result
-
-
-def _plateau(miou: Float64, best: int) -> tuple[int, int]:
+def plateau_around(miou: Float64, best: int) -> tuple[int, int]:
+    """First and last index around `best` with an mIoU within one point of it."""
     near = miou >= miou[best] - PLATEAU
     first = last = best
     while first > 0 and near[first - 1]:

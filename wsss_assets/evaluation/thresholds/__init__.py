@@ -1,0 +1,1 @@
+"""What the activation threshold does, and how it can be chosen."""
