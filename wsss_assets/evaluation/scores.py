@@ -22,6 +22,7 @@ __all__ = [
     "iou",
     "mean_iou",
     "plain",
+    "ratio",
     "score",
 ]
 
@@ -153,7 +154,7 @@ def score(
     ious = _of_union(hit, union, dialect)
     fp_rates = _of_union(predicted - hit, union, dialect)
     fn_rates = _of_union(true - hit, union, dialect)
-    precision, recall = _ratio(hit, predicted), _ratio(hit, true)
+    precision, recall = ratio(hit, predicted), ratio(hit, true)
     first = 0 if dialect.rates_of_background else 1
     return Scores(
         miou=_mean(ious),
@@ -226,7 +227,7 @@ def apply_policy(confusion: Int64, policy: Policy) -> tuple[Int64, Int64, Int64]
 
 def iou(hit: Int64, predicted: Int64, true: Int64) -> Float64:
     """IoU, NaN where a class occurs neither in the ground truth nor in the predictions."""
-    return _ratio(hit, true + predicted - hit)
+    return ratio(hit, true + predicted - hit)
 
 
 def mean_iou(ious: Float64) -> Float64:
@@ -238,17 +239,18 @@ def mean_iou(ious: Float64) -> Float64:
     present = ~np.isnan(ious)
     for index in range(ious.shape[-1]):
         np.add(total, ious[..., index], out=total, where=present[..., index])
-    return _ratio(total, present.sum(axis=-1))
+    return ratio(total, present.sum(axis=-1))
 
 
 def _of_union(pixels: Int64, union: Int64, dialect: Dialect) -> Float64:
     if dialect.absent_is_zero:
         shares: Float64 = pixels / (union + SEAM_EPSILON)
         return shares
-    return _ratio(pixels, union)
+    return ratio(pixels, union)
 
 
-def _ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> Float64:
+def ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> Float64:
+    """A fraction, NaN where the denominator is 0."""
     result = np.full(np.shape(denominator), np.nan)
     np.divide(numerator, denominator, out=result, where=denominator != 0)
     return result

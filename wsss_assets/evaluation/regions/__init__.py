@@ -1,0 +1,1 @@
+"""What maps find where a reference finds nothing."""
