@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from wsss_assets.ranks import Ranks
     from wsss_assets.storage.maps import ActivationSource, SaliencySource
 
-__all__ = ["Surface", "SurfaceSweep", "sweep_surface"]
+__all__ = ["Surface", "SurfaceSweep", "check_surface", "sweep_surface"]
 
 Int64: TypeAlias = NDArray[np.int64]
 Float64: TypeAlias = NDArray[np.float64]
@@ -239,17 +239,7 @@ def sweep_surface(
         DataError: a map is missing, unusable, or of another size; the error names it.
     """
     recipe = get_recipe() if recipe is None else recipe
-    check_sweepable(recipe)
-    if not recipe.uses_saliency:
-        raise NotSweepableError(
-            f"recipe {recipe.name} has no surface: it uses no saliency", hint="sweep its tau alone"
-        )
-    if (recipe.override_above, recipe.ignore_saliency) != (None, None):
-        raise NotSweepableError(
-            f"recipe {recipe.name} has no surface: its saliency threshold does not decide alone "
-            "what may be foreground or ignored",
-            hint="sweep its tau alone",
-        )
+    check_surface(recipe)
     images = AlignedImages(labels, saliency, activation, ground_truth, recipe, benchmark, ranks)
     classes = len(images.benchmark.classes)
     planes = np.zeros((classes, 4, 256, 256), np.int64)
@@ -270,6 +260,25 @@ def sweep_surface(
         split,
         digest_text(ranks.everyone(digest)),
     )
+
+
+def check_surface(recipe: Recipe) -> None:
+    """Refuse a recipe whose saliency threshold and tau cannot be swept together.
+
+    Raises:
+        NotSweepableError: with the reason.
+    """
+    check_sweepable(recipe)
+    if not recipe.uses_saliency:
+        raise NotSweepableError(
+            f"recipe {recipe.name} has no surface: it uses no saliency", hint="sweep its tau alone"
+        )
+    if (recipe.override_above, recipe.ignore_saliency) != (None, None):
+        raise NotSweepableError(
+            f"recipe {recipe.name} has no surface: its saliency threshold does not decide alone "
+            "what may be foreground or ignored",
+            hint="sweep its tau alone",
+        )
 
 
 @dataclass(frozen=True)

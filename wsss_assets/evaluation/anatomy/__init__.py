@@ -1,0 +1,1 @@
+"""Of what kinds errors are, and where."""
