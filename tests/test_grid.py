@@ -1,0 +1,456 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from wsss_assets import evaluate, get_recipe, pseudo_label, sweep, sweep_surface
+from wsss_assets.benchmarks import get_benchmark
+from wsss_assets.devkit.image_labels import read_label_list
+from wsss_assets.errors import (
+    FolderInUseError,
+    IgnoredPixelsError,
+    MissingFileError,
+    NotSweepableError,
+    UsageError,
+)
+from wsss_assets.evaluation.grid.cells import NOTICE, Cell
+from wsss_assets.evaluation.grid.run import NO_SALIENCY, Grid, benchmark_grid, recipe_for
+from wsss_assets.evaluation.grid.sources import folders_below, held_sets
+from wsss_assets.mini.folder import write_mini
+from wsss_assets.report.grid import grid_svg, write_grid
+from wsss_assets.report.grid_tables import grid_csv, grid_markdown, grid_tables, grid_tex
+from wsss_assets.storage.files import replaced
+from wsss_assets.storage.images import write_label
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wsss_assets.devkit.image_labels import ImageLabels
+
+SALIENCY = ("soft", "sharp")
+METHODS = ("simulated_cam", "simulated_eps")
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("grid") / "mini"
+    write_mini(root, 4, saliency=SALIENCY, methods=METHODS)
+    return root
+
+
+@pytest.fixture(scope="module")
+def labels(data: Path) -> ImageLabels:
+    return read_label_list(data / "ImageSets/Segmentation/train_cls.txt", get_benchmark("mini"))
+
+
+def made(data: Path, labels: ImageLabels, out: Path, **options: Any) -> Grid:  # noqa: ANN401
+    options = {
+        "saliency": {name: data / "saliency" / name for name in SALIENCY},
+        "activation": {name: data / "activation" / name for name in METHODS},
+        "benchmark": "mini",
+        "ignored": "miss",
+        **options,
+    }
+    return benchmark_grid(labels, ground_truth=data / "SegmentationClass", out=out, **options)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def whole(data: Path, labels: ImageLabels, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A grid of both thresholds, with its files."""
+    out = tmp_path_factory.mktemp("whole") / "grid"
+    write_grid(made(data, labels, out, surface=True), out)
+    return out
+
+
+# Cells
+
+
+def test_a_cell_is_what_labels_that_were_made_score(
+    data: Path, labels: ImageLabels, tmp_path: Path
+) -> None:
+    grid = made(data, labels, tmp_path / "grid", surface=True)
+    truth = data / "SegmentationClass"
+    assert list(grid.cells) == [(row, column) for row in SALIENCY for column in METHODS]
+    for (row, column), cell in grid.cells.items():
+        recipe = get_recipe(method=column.removeprefix("simulated_"))
+        assert grid.columns[column] == recipe
+        maps: dict[str, Any] = {
+            "activation": data / "activation" / column,
+            "saliency": data / "saliency" / row,
+            "benchmark": "mini",
+        }
+
+        def scored(tau: float, threshold: float | None = None) -> float | None:
+            out = tmp_path / f"{row} {column} {tau} {threshold}"  # noqa: B023 (called here)
+            changed = recipe.changed(tau=tau, saliency_threshold=threshold)  # noqa: B023
+            pseudo_label(labels, out=out, recipe=changed, **maps)  # noqa: B023
+            return evaluate(out, truth, ids=labels, benchmark="mini", ignored="miss").miou
+
+        assert cell.miou == scored(recipe.tau)
+        assert cell.best_miou == scored(cell.best_tau)
+        curve = sweep(labels, ground_truth=truth, recipe=recipe, **maps).curve("miss")
+        assert cell.best_tau == curve.taus[curve.best]
+        assert cell.plateau == tuple(curve.taus[index] for index in curve.plateau)
+        if recipe.uses_saliency:
+            surface = sweep_surface(labels, ground_truth=truth, recipe=recipe, **maps)
+            assert cell.surface_miou == surface.surface("miss").miou.max() == cell.best
+            assert cell.surface_tau is not None
+            assert cell.surface_miou == scored(cell.surface_tau, cell.surface_saliency_threshold)
+        else:
+            assert (cell.surface_miou, cell.best) == (None, cell.best_miou)
+        assert cell.images == 4
+
+
+def test_a_recipe_without_saliency_is_scored_once_for_all_rows(
+    data: Path, labels: ImageLabels, whole: Path, tmp_path: Path
+) -> None:
+    names = sorted(path.name for path in (whole / "cells").iterdir())
+    assert names == [
+        "no_saliency__simulated_eps.json",
+        "sharp__simulated_cam.json",
+        "soft__simulated_cam.json",
+    ]
+    recipe = get_recipe(method="eps")
+    alone = made(data, labels, tmp_path / "a", saliency={}, recipe=recipe)
+    assert alone.rows == (NO_SALIENCY,)
+    assert alone.best_rows() == [None, None]
+
+
+def test_one_recipe_for_all(data: Path, labels: ImageLabels, tmp_path: Path) -> None:
+    recipe = get_recipe().changed(tau=0.3)
+    grid = made(data, labels, tmp_path / "a", recipe=recipe, ignored=None)
+    assert set(grid.columns.values()) == {recipe}
+    assert grid.ignored is None
+    assert len(list((tmp_path / "a" / "cells").iterdir())) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [
+        ("cam", "cam"),
+        ("OAA", "oaa"),
+        ("simulated_drs", "drs"),
+        ("eps_vst_duts", "eps"),
+        ("mine", None),
+        ("cam_of_mine", None),
+    ],
+)
+def test_recipes_follow_names(name: str, method: str | None) -> None:
+    assert recipe_for(name) == get_recipe(method=method)
+
+
+# Stopping and going on
+
+
+def test_what_is_there_is_kept_and_another_set_adds_cells(
+    data: Path, labels: ImageLabels, tmp_path: Path
+) -> None:
+    out = tmp_path / "a"
+    told: list[tuple[str, int, int]] = []
+    one = {"soft": data / "saliency" / "soft"}
+    first = made(data, labels, out, saliency=one, notify=lambda *what: told.append(what))
+    assert told == [("soft × simulated_cam", 1, 2), ("simulated_eps", 2, 2)]
+    before = tree(out)
+    assert first.kept == 0
+    assert made(data, labels, out, saliency=one).kept == 2
+    assert tree(out) == before
+    more = made(data, labels, out)
+    assert more.kept == 2
+    after = tree(out)
+    assert {name: after[name] for name in before} == before
+    assert sorted(set(after) - set(before)) == ["cells/sharp__simulated_cam.json"]
+    assert more.cells["soft", "simulated_cam"] == first.cells["soft", "simulated_cam"]
+
+
+def test_the_same_input_gives_the_same_bytes(
+    data: Path, labels: ImageLabels, whole: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "again"
+    write_grid(made(data, labels, out, surface=True, workers=3), out)
+    assert tree(out) == tree(whole)
+    write_grid(made(data, labels, out, surface=True), out)
+    assert tree(out) == tree(whole)
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b"[]", b"null", b"\xff", "cut", "edited"])
+def test_a_damaged_cell_is_made_again(
+    data: Path, labels: ImageLabels, tmp_path: Path, damage: bytes | str
+) -> None:
+    out = tmp_path / "a"
+    made(data, labels, out)
+    path = out / "cells" / "soft__simulated_cam.json"
+    content = path.read_bytes()
+    if damage == "cut":
+        damage = content[:200]
+    elif damage == "edited":
+        damage = content.replace(b'"miou": 0.', b'"miou": 0.9')
+    assert isinstance(damage, bytes)
+    assert damage != content
+    path.write_bytes(damage)
+    assert made(data, labels, out).kept == 2
+    assert path.read_bytes() == content
+
+
+def _settings(_: Path) -> dict[str, Any]:
+    return {"ignored": "drop"}
+
+
+def _touched(data: Path, part: str) -> dict[str, Any]:
+    path = sorted((data / part).iterdir())[0]
+    os.utime(path, (1, 1))
+    return {}
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        ("ignored", 1),  # EPS's recipe writes no 255
+        ("saliency/soft", 2),
+        ("activation/simulated_cam", 1),
+        ("SegmentationClass", 0),
+    ],
+)
+def test_a_cell_is_made_again_when_what_it_was_made_from_changes(
+    tmp_path: Path, change: str, kept: int
+) -> None:
+    data = tmp_path / "mini"
+    write_mini(data, 2, saliency=SALIENCY, methods=METHODS)
+    labels = read_label_list(data / "ImageSets/Segmentation/train_cls.txt", get_benchmark("mini"))
+    made(data, labels, tmp_path / "a")
+    options = _settings(data) if change == "ignored" else _touched(data, change)
+    assert made(data, labels, tmp_path / "a", **options).kept == kept
+
+
+def test_another_list_is_another_grid(data: Path, labels: ImageLabels, tmp_path: Path) -> None:
+    made(data, labels, tmp_path / "a")
+    fewer = dict(list(labels.items())[:2])
+    grid = benchmark_grid(
+        fewer,
+        {"soft": data / "saliency" / "soft"},
+        {"simulated_cam": data / "activation" / "simulated_cam"},
+        data / "SegmentationClass",
+        tmp_path / "a",
+        benchmark="mini",
+        ignored="miss",
+    )
+    assert (grid.kept, grid.images) == (0, 2)
+
+
+def test_a_missing_map_costs_its_cell_alone(
+    data: Path, labels: ImageLabels, tmp_path: Path
+) -> None:
+    holed = tmp_path / "holed"
+    holed.mkdir()
+    for path in sorted((data / "saliency" / "soft").iterdir())[1:]:
+        (holed / path.name).write_bytes(path.read_bytes())
+    places = {"holed": holed, "soft": data / "saliency" / "soft"}
+    grid = made(data, labels, tmp_path / "a", saliency=places)
+    assert list(grid.failed) == [("holed", "simulated_cam")]
+    assert "no saliency map" in grid.failed["holed", "simulated_cam"]
+    assert len(grid.cells) == 3
+    assert grid.column_means() == [None, grid.cells["soft", "simulated_eps"].miou]
+    assert grid.row_means()[0] is None
+    assert grid.row_means()[1] is not None
+    assert grid.best_rows() == [None, None]
+    write_grid(grid, tmp_path / "a")
+    assert not list((tmp_path / "a" / "cells").glob("holed*"))
+    assert "holed × simulated\\_cam: no saliency map" in grid_markdown(grid)
+    (holed / "mini_000000.png").write_bytes(
+        (data / "saliency" / "soft" / "mini_000000.png").read_bytes()
+    )
+    assert not made(data, labels, tmp_path / "a", saliency=places).failed
+
+
+# What is refused
+
+
+def test_what_would_fail_everywhere_is_refused_at_once(
+    data: Path, labels: ImageLabels, tmp_path: Path
+) -> None:
+    out = tmp_path / "a"
+    with pytest.raises(UsageError, match="label list is empty"):
+        benchmark_grid({}, {}, {}, data, out)
+    with pytest.raises(UsageError, match="no activation set"):
+        made(data, labels, out, activation={})
+    with pytest.raises(UsageError, match="needs saliency maps"):
+        made(data, labels, out, saliency={})
+    with pytest.raises(IgnoredPixelsError, match="--ignored"):
+        made(data, labels, out, ignored=None)
+    with pytest.raises(NotSweepableError):
+        made(data, labels, out, recipe=get_recipe("drs"))
+    with pytest.raises(MissingFileError):
+        made(data, labels, out, saliency={"nowhere": data / "nowhere"})
+    alike = {"a b": data / "saliency" / "soft", "a-b": data / "saliency" / "sharp"}
+    with pytest.raises(UsageError, match="too much like others"):
+        made(data, labels, out, saliency=alike)
+    assert not out.exists()
+    out.mkdir()
+    (out / "letter.txt").write_text("mine", "utf-8")
+    with pytest.raises(FolderInUseError):
+        made(data, labels, out)
+
+
+# Sources at hand
+
+
+def test_folders_below_come_in_the_order_of_the_paper(tmp_path: Path) -> None:
+    for name in ("saliency/b", "saliency/a", "saliency/.x", "activation/zoo", "activation/cam"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "activation" / "oaa").mkdir()
+    (tmp_path / "saliency" / "readme.txt").write_text("", "utf-8")
+    found = folders_below(tmp_path)
+    assert list(found.saliency) == ["a", "b"]
+    assert list(found.activation) == ["cam", "oaa", "zoo"]
+    with pytest.raises(MissingFileError, match="saliency holds no folder"):
+        folders_below(tmp_path / "activation")
+
+
+def test_sets_that_are_held_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pyarrow")
+    pytest.importorskip("filelock")
+    from tests.map_set_files import (
+        CAM,
+        LABELS,
+        VST,
+        activation_maps,
+        flip,
+        saliency_maps,
+        write_maps,
+    )
+    from wsss_assets.catalog.catalog import get_map_set
+    from wsss_assets.devkit.image_labels import ImageLabels
+    from wsss_assets.map_sets.obtain import obtain
+
+    monkeypatch.setenv("WSSS_ASSETS_CACHE", str(tmp_path / "cache"))
+    voc = get_benchmark("voc2012")
+    assert held_sets(voc) == ({}, {}, ())
+    listed = ImageLabels(LABELS, "a test")
+    for set_id, maps in ((VST, saliency_maps()), (CAM, activation_maps())):
+        place = write_maps(tmp_path / set_id, maps)
+        held = obtain(get_map_set(set_id), source=str(place), labels=listed)
+    found = held_sets(voc)
+    assert list(found.saliency) == [VST.rpartition("/")[2]]
+    assert list(found.activation) == [CAM.rpartition("/")[2]]
+    (source,) = found.activation.values()
+    assert set(source.ids()) == set(LABELS)
+    for image_id in LABELS:
+        size = next(iter(found.saliency.values())).read(image_id).shape
+        write_label(tmp_path / "truth" / f"{image_id}.png", np.zeros(size, np.uint8), 21)
+    out = tmp_path / "grid"
+    options: dict[str, Any] = {"ground_truth": tmp_path / "truth", "out": out, "ignored": "miss"}
+    scored = benchmark_grid(LABELS, found.saliency, found.activation, **options)
+    assert not scored.failed
+    assert scored.columns == {"cam": get_recipe(method="cam")}
+    assert benchmark_grid(LABELS, found.saliency, found.activation, **options).kept == 1
+    assert held_sets(get_benchmark("coco2014")) == ({}, {}, ())
+    assert held_sets(voc, "val") == ({}, {}, ())
+    flip(held.paths[0])
+    assert held_sets(voc).damaged == (CAM,)
+
+
+# Tables and the picture
+
+
+def drawn(names: tuple[str, ...] = ("cam", "a_b%&<|*")) -> Grid:
+    """A grid of made-up numbers with a hole."""
+
+    def cell(miou: float | None) -> Cell:
+        return Cell(miou, 0.5, miou, (0.4, 0.6), None, None, None, 7, "ab" * 32)
+
+    recipes = {name: get_recipe(method="cam") for name in names}
+    values = {("x_1", names[0]): 0.25, ("y", names[0]): 0.5, ("y", names[1]): 0.75}
+    cells = {pair: cell(value) for pair, value in values.items()}
+    failed = {("x_1", names[1]): "no map\n→ make <it>"}
+    benchmark = get_benchmark("mini")
+    return Grid(
+        ("x_1", "y"), recipes, cells, failed, 0, 7, benchmark, "train", "drop", surface=False
+    )
+
+
+def test_means_are_of_whole_rows_and_columns() -> None:
+    grid = drawn()
+    assert grid.values() == [[0.25, None], [0.5, 0.75]]
+    assert grid.row_means() == [None, 0.625]
+    assert grid.column_means() == [0.375, None]
+    assert grid.best_rows() == [1, None]
+    table = grid_tables(grid)[0]
+    assert table.rows == (("25.0", "–", "–"), ("50.0", "75.0", "62.5"), ("37.5", "–", "–"))
+    assert table.best == {(1, 0)}
+
+
+def test_every_output_says_what_it_is_not() -> None:
+    grid = drawn()
+    for text in (grid_markdown(grid), grid_csv(grid), grid_tex(grid), json.dumps(grid.to_dict())):
+        assert NOTICE in text
+    picture = "".join(ElementTree.fromstring(grid_svg(grid)).itertext())  # noqa: S314
+    assert NOTICE in picture
+    for text in (grid_markdown(grid), grid_tex(grid), picture):
+        assert "mini train, 7 images, ground truth abababababababab" in text
+        assert "255 counted as: drop, SYNTHETIC: drawn by a program" in text
+
+
+def test_csv_has_the_numbers_in_full(data: Path, labels: ImageLabels, tmp_path: Path) -> None:
+    grid = made(data, labels, tmp_path / "a", surface=True)
+    rows = list(csv.DictReader(io.StringIO(grid_csv(grid))))
+    assert len(rows) == 4
+    for row in rows:
+        cell = grid.cells[row["saliency"], row["activation"]]
+        assert float(row["pseudo_label_miou"]) == cell.miou
+        assert float(row["best_tau"]) == cell.best_tau
+        surface = row["pseudo_label_surface_miou"]
+        assert (float(surface) if surface else None) == cell.surface_miou
+    assert next(csv.DictReader(io.StringIO(grid_csv(drawn()))))["activation"] == "cam"
+
+
+def test_names_are_escaped() -> None:
+    markdown, tex = grid_markdown(drawn()), grid_tex(drawn())
+    assert r"a\_b%&\<\|\*" in markdown
+    assert r"no map → make \<it\>" in markdown
+    assert r"a\_b\%\&<|*" in tex
+    assert r"\toprule" in tex
+    assert tex.count(r"\begin{table}") == tex.count(r"\end{table}") == 2
+    assert "a_b%&<|*" in "".join(ElementTree.fromstring(grid_svg(drawn())).itertext())  # noqa: S314
+
+
+def test_the_picture_has_every_number_and_frames_the_best(whole: Path) -> None:
+    grid = json.loads((whole / "grid.json").read_text("utf-8"))
+    root = ElementTree.fromstring((whole / "grid.svg").read_bytes())  # noqa: S314
+    texts = [part.text for part in root.iter(f"{SVG}text")]
+    for cell in grid["cells"]:
+        assert f"{100 * cell['miou']:.1f}" in texts
+        best = cell["surface_miou"] or cell["best_miou"]
+        assert f"{100 * best:.1f}" in texts
+    frames = [part for part in root.iter(f"{SVG}rect") if part.get("class") == "frame"]
+    assert len(frames) == 1  # of two columns one uses saliency
+    nothing = ElementTree.fromstring(grid_svg(drawn()))  # noqa: S314
+    assert [part.get("class") for part in nothing.iter(f"{SVG}rect")].count("nothing") == 1
+
+
+def test_a_grid_without_a_score_can_be_shown(
+    data: Path, labels: ImageLabels, tmp_path: Path
+) -> None:
+    empty = {"soft": tmp_path / "empty"}
+    with replaced(tmp_path / "empty" / "else.png") as path:
+        path.write_bytes((data / "saliency" / "soft" / "mini_000000.png").read_bytes())
+    only = {"simulated_cam": data / "activation" / "simulated_cam"}
+    grid = made(data, labels, tmp_path / "a", saliency=empty, activation=only)
+    assert not grid.cells
+    assert grid.ground_truth_digest is None
+    write_grid(grid, tmp_path / "a")
+    assert "ground truth not read" in grid_markdown(grid)

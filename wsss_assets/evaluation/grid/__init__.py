@@ -1,0 +1,1 @@
+"""Every method with every saliency set."""
