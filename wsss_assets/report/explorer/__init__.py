@@ -1,0 +1,1 @@
+"""The explorer: a report as a page that re-makes labels while thresholds are moved."""
