@@ -17,14 +17,26 @@ from wsss_assets.cli import main
 HEAVY = {"torch", "datasets", "pydantic", "huggingface_hub", "numpy", "PIL"}
 PUBLIC = {
     "Benchmark",
+    "ErrorAnatomy",
     "Evaluator",
     "MapSet",
     "Recipe",
+    "RegionScores",
+    "SaliencyEvaluator",
+    "SaliencyScores",
     "Scores",
+    "ThresholdAnalysis",
     "WsssAssetsError",
     "__version__",
+    "analyse_errors",
+    "analyse_regions",
+    "analyse_thresholds",
+    "benchmark_grid",
+    "compare_labels",
+    "compare_maps",
     "download",
     "evaluate",
+    "evaluate_saliency",
     "get_benchmark",
     "get_map_set",
     "get_recipe",
@@ -36,6 +48,7 @@ PUBLIC = {
     "pseudo_label",
     "sweep",
     "sweep_surface",
+    "write_report",
 }
 MODULES = sorted(
     ["wsss_assets"]

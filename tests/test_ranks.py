@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import rank_work
+from wsss_assets.cli.options import shared_by_ranks
 from wsss_assets.errors import UsageError
 from wsss_assets.mini.folder import write_mini
 from wsss_assets.ranks import ALONE, Ranks
+from wsss_assets.storage.receipts import RECEIPTS_NAME, Receipts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -141,3 +144,54 @@ def test_an_error_of_one_process_ends_all(data: Path, tmp_path: Path) -> None:
         said = [process.communicate(timeout=60) for process in processes]
     assert [process.returncode for process in processes] == [3, 3]
     assert "nowhere" in said[0][1]
+
+
+def test_parts_that_a_listing_does_not_show_yet_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network file system may show a folder as it was half a minute ago."""
+    for rank in range(2):
+        Receipts(tmp_path, str(rank)).add(f"image_{rank}", f"maps {rank}")
+    with monkeypatch.context() as patches:
+        patches.setattr(Path, "glob", lambda *_: iter(()))
+        Receipts(tmp_path, others=["0", "1"]).sort()
+    assert [one.name for one in tmp_path.iterdir()] == [RECEIPTS_NAME]
+    assert Receipts(tmp_path).outputs() == ("image_0", "image_1")
+
+
+def test_processes_of_a_machine_share_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Ranks, "open", lambda: nullcontext(Ranks(0, 0, 1, 2)))
+    monkeypatch.setattr("wsss_assets.parallel.default_workers", lambda: 8)
+    run = shared_by_ranks(lambda **options: options.get("workers"))
+    assert (run(workers=None), run(workers=3), run()) == (4, 3, None)
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_a_process_that_fails_amid_a_sweep_does_not_leave_the_others_to_work_on(
+    data: Path, tmp_path: Path, failing: int
+) -> None:
+    """The other one waits at a map that never comes, as if it had hours of work left."""
+    pytest.importorskip("torch")
+    ids = [line.split()[0] for line in (data / rank_work.LIST).read_text("utf-8").splitlines()]
+    folders = rank_work.maps(data)
+    saliency = tmp_path / "saliency"
+    shutil.copytree(folders["saliency"], saliency)
+    shares = [Ranks(rank, rank, 2, 2).stretch(ids) for rank in range(2)]
+    (saliency / f"{shares[failing][1]}.png").unlink()
+    endless = saliency / f"{shares[1 - failing][1]}.png"
+    endless.unlink()
+    os.mkfifo(endless)
+    command = ["sweep", f"--labels={data / rank_work.LIST}", "--benchmark=mini", "--workers=2"]
+    command += [f"--saliency={saliency}", f"--activation={folders['activation']}"]
+    command += [f"--ground-truth={rank_work.truth(data)}", "--ignored=miss"]
+    with started(2, ["wsss_assets", *command]) as processes:
+        one, other = processes[failing], processes[1 - failing]
+        _, why = one.communicate(timeout=60)
+        assert one.returncode == 3, why
+        assert f"no saliency map {shares[failing][1]}" in why
+        endless_writer = os.open(endless, os.O_RDWR)  # a thread cannot be stopped as it reads
+        os.close(endless_writer)
+        stdout, told = other.communicate(timeout=20)
+    assert stdout == ""
+    assert other.returncode == 6
+    assert f"process {failing} of 2 failed: no saliency map {shares[failing][1]}" in told

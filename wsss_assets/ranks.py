@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
+import threading
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -30,6 +33,9 @@ Value = TypeVar("Value")
 
 _LONGEST = timedelta(days=30)
 """How long one may wait for the others; `torchrun` ends all when one dies."""
+
+_HEAD_START = 1.0
+"""Seconds that the process that failed has for its own last words."""
 
 _STOPPED, _UNREADABLE = 130, 6
 """Exit statuses of the command line for a stop, and for a file that cannot be read or written."""
@@ -69,6 +75,41 @@ class Ranks:
             yield ranks
         finally:
             _distributed().destroy_process_group()
+
+    @contextlib.contextmanager
+    def watched(self, *no_failure: type[BaseException]) -> Iterator[None]:
+        """Let none go on for hours with work that another process's error has made useless.
+
+        `torchrun` ends the others on the same machine; those elsewhere would notice when they have
+        done all of their share. A process that fails says so to all, and they end with that.
+
+        Args:
+            no_failure: exceptions that are a way to end well.
+
+        Raises:
+            ChildProcessError: another process failed.
+        """
+        if self.count == 1 or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        watch = _Watch(self)
+        well: tuple[type[BaseException], ...] = (SystemExit, ChildProcessError, *no_failure)
+        try:
+            with watch:
+                yield
+        except well:
+            raise
+        except _AnotherFailedError:
+            time.sleep(_HEAD_START)  # the one that failed ends first, so that torchrun names it
+            raise ChildProcessError(
+                f"{watch.failure}\nso this process was ended; what was written so far is kept\n"
+                "→ the same command goes on"
+            ) from None
+        except BaseException as error:
+            watch.tell(error)
+            raise
+        finally:
+            watch.count_this_one()
 
     @property
     def is_first(self) -> bool:
@@ -183,6 +224,75 @@ class Ranks:
 
 ALONE = Ranks()
 """The one process there is without `torchrun`."""
+
+
+class _AnotherFailedError(BaseException):
+    """Raised in the midst of the work; no handler of other errors is to swallow it."""
+
+
+class _Watch:
+    """Looks, on a thread and over a connection of its own, whether another process failed."""
+
+    _SIGNAL = getattr(signal, "SIGURG", None)  # means nothing to anybody, and wakes who waits
+    _FAILED, _KNOWING = "wsss-assets/failed", "wsss-assets/knowing"
+    _PAUSE, _LONGEST = 0.5, 10.0  # seconds
+
+    def __init__(self, ranks: Ranks) -> None:
+        self._ranks = ranks
+        self._store = _distributed().TCPStore(
+            os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False
+        )
+        self._over = threading.Event()
+        self._is_counted = threading.Lock()
+        self.failure = ""
+        self._thread = threading.Thread(target=self._look, name="watch", daemon=True)
+
+    def __enter__(self) -> None:
+        if self._SIGNAL is not None:
+            self._before = signal.signal(self._SIGNAL, self._raise)
+            self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        if self._SIGNAL is not None:
+            signal.signal(self._SIGNAL, self._before)
+            self._thread.join()
+
+    def tell(self, error: BaseException) -> None:
+        """Say that this process failed, and wait a moment until the others know.
+
+        The first process keeps what they talk through; gone at once, nobody would hear why.
+        """
+        reason = str(error) or type(error).__name__
+        with contextlib.suppress(RuntimeError):
+            who = f"process {self._ranks.rank} of {self._ranks.count} failed: {reason}"
+            self._store.compare_set(self._FAILED, "", who)
+            self.count_this_one()
+            start = time.monotonic()
+            while self._store.add(self._KNOWING, 0) < self._ranks.count:
+                if time.monotonic() - start > self._LONGEST:
+                    break
+                time.sleep(self._PAUSE / 5)
+
+    def count_this_one(self) -> None:
+        """Count this process, once, among those that know of a failure or have ended."""
+        if self._is_counted.acquire(blocking=False):
+            with contextlib.suppress(RuntimeError):
+                self._store.add(self._KNOWING, 1)
+
+    def _look(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the first process has ended, and all is well
+            while not self._over.wait(self._PAUSE):
+                if self._store.check([self._FAILED]):
+                    self.failure = str(self._store.get(self._FAILED).decode())
+                    self.count_this_one()
+                    assert self._SIGNAL is not None  # noqa: S101 (for the type checker)
+                    signal.pthread_kill(threading.main_thread().ident or 0, self._SIGNAL)
+                    return
+
+    def _raise(self, *_: object) -> None:
+        if self.failure and not self._over.is_set():
+            raise _AnotherFailedError
 
 
 def _distributed() -> ModuleType:

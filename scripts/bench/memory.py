@@ -13,7 +13,7 @@ from typing import Any
 import click
 import common
 
-TASKS = ("pseudo_label", "evaluate", "sweep", "sweep_surface")
+TASKS = ("pseudo_label", "evaluate", "evaluate_saliency", "sweep", "sweep_surface")
 MIB = 1 << 20
 
 

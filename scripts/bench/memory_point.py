@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from wsss_assets import evaluate, get_recipe, pseudo_label, sweep
+from wsss_assets import evaluate, evaluate_saliency, get_recipe, pseudo_label, sweep
 from wsss_assets.benchmarks import get_benchmark
 from wsss_assets.evaluation.surface import sweep_surface
 
@@ -45,6 +45,8 @@ def run(task: str, folder: Path, scratch: Path, workers: int) -> None:
         )
     elif task == "evaluate":  # of the ground truth itself: labels like any other
         evaluate(truth, truth, workers=workers)
+    elif task == "evaluate_saliency":
+        evaluate_saliency(saliency, truth, weighted_f=False, workers=workers)
     elif task == "sweep":
         sweep(labels, activation, truth, saliency=saliency, recipe=recipe, workers=workers).curve(
             "miss"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from wsss_assets.benchmarks import Benchmark
     from wsss_assets.catalog.records import Kind
@@ -27,7 +27,9 @@ __all__ = [
     "benchmark_option",
     "json_option",
     "label_options",
+    "list_options",
     "map_options",
+    "named_places",
     "open_maps",
     "print_failures",
     "print_table",
@@ -63,6 +65,11 @@ workers_option = click.option(
 )
 
 
+_stream_option = click.option(
+    "--stream", is_flag=True, help="Read map sets from the Hub as needed, without a local copy."
+)
+
+
 def _can_be_made(_: click.Context, __: click.Parameter, target: Path | None) -> Path | None:
     """Refuse, before anything is done, a file whose folder neither is there nor can be made.
 
@@ -91,13 +98,18 @@ def shared_by_ranks(command: Callable[..., object]) -> Callable[..., object]:
     """Let the processes that `torchrun` starts share a command; the outermost of its options.
 
     The command gets `ranks`, says what it did in the first process alone, and has its bar there.
+    Where it was not given `workers`, processes of one machine share its cores.
     """
 
     @functools.wraps(command)
     def run(**options: Any) -> object:  # noqa: ANN401
         from wsss_assets.ranks import Ranks
 
-        with Ranks.open() as ranks:
+        with Ranks.open() as ranks, ranks.watched(click.exceptions.Exit):
+            if ranks.local_count > 1 and options.get("workers", 0) is None:
+                from wsss_assets.parallel import default_workers
+
+                options["workers"] = max(1, default_workers() // ranks.local_count)
             return command(ranks=ranks, **options)
 
     return run
@@ -134,6 +146,61 @@ def label_options(command: Callable[..., object]) -> Callable[..., object]:
     )
 
 
+def list_options(command: Callable[..., object]) -> Callable[..., object]:
+    """Options that say which images, of which benchmark, where classes do not matter.
+
+    The command gets `wanted` (image ids; None where no list is named), `benchmark` (a
+    `Benchmark`) and `split`.
+    """
+
+    @functools.wraps(command)
+    def run(
+        *,
+        ids: Path | None,
+        labels: Path | None,
+        split: str | None,
+        benchmark: str,
+        **others: Any,  # noqa: ANN401
+    ) -> object:
+        from wsss_assets.benchmarks import get_benchmark
+        from wsss_assets.devkit.image_labels import fetch_label_list, read_ids
+        from wsss_assets.errors import UsageError
+        from wsss_assets.ranks import ALONE
+
+        if ids is not None and labels is not None:
+            raise UsageError("--ids and --labels both say which images", expected="one of them")
+        known = get_benchmark(benchmark)
+        ranks: Ranks = others.get("ranks", ALONE)  # one process reads standard input for all
+        listed = ids or labels
+        wanted: Collection[str] | None = None
+        if listed is not None:
+            wanted = ranks.first(lambda: read_ids(listed))
+        if split is not None:
+            whole = known.split(split).images
+            if wanted is None:
+                wanted = ranks.first(lambda: fetch_label_list(known, split))
+            if whole is not None and len(wanted) > whole:
+                raise UsageError(
+                    f"the list is not {known.name} {split}",
+                    expected=f"at most {whole} images",
+                    found=f"{len(wanted)}",
+                )
+        return command(wanted=wanted, split=split, benchmark=known, **others)
+
+    return _with(
+        run,
+        click.option("--ids", type=FILE, help="Which images: a list; - for standard input."),
+        click.option("--labels", type=FILE, help="Which images: a label list `id c c …`."),
+        click.option(
+            "--split",
+            metavar="NAME",
+            help="train, train_aug or val; without --ids or --labels, WSSS-BED's list of it is "
+            "fetched.",
+        ),
+        benchmark_option,
+    )
+
+
 def map_options(command: Callable[..., object]) -> Callable[..., object]:
     """Options that say where the maps are; below `recipe_options` and `label_options`.
 
@@ -148,9 +215,11 @@ def map_options(command: Callable[..., object]) -> Callable[..., object]:
         split: str | None,
         saliency: str | None,
         activation: str,
+        stream: bool,
         **others: Any,  # noqa: ANN401
     ) -> object:
         read = saliency if recipe.uses_saliency else None
+        how = _how_opened(others, [one for one in (read, activation) if one], stream=stream)
         beside = None if saliency is None or _is_path(saliency) else saliency
         return command(
             recipe=recipe,
@@ -158,8 +227,8 @@ def map_options(command: Callable[..., object]) -> Callable[..., object]:
             split=split,
             saliency=saliency and Path(saliency)
             if read is None
-            else open_maps(read, "saliency", benchmark, split),
-            activation=open_maps(activation, "activation", benchmark, split, beside),
+            else open_maps(read, "saliency", benchmark, split, **how),
+            activation=open_maps(activation, "activation", benchmark, split, beside, **how),
             **others,
         )
 
@@ -175,6 +244,7 @@ def map_options(command: Callable[..., object]) -> Callable[..., object]:
             help="Folder of <image id>_<class>.png (0-based), or of <image id>.npy dictionaries, "
             "or a map set.",
         ),
+        _stream_option,
     )
 
 
@@ -191,12 +261,19 @@ def several_map_options(command: Callable[..., object]) -> Callable[..., object]
         split: str | None,
         saliency: Sequence[str],
         activation: Sequence[str],
+        stream: bool,
         **others: Any,  # noqa: ANN401
     ) -> object:
+        places = [
+            *named_places(saliency, "saliency").values(),
+            *named_places(activation, "activation").values(),
+        ]
+        how = _how_opened(others, places, stream=stream)
+
         def opened(given: Sequence[str], kind: Kind) -> dict[str, Any]:
             return {
-                name: open_maps(place, kind, benchmark, split)
-                for name, place in _named(given, kind).items()
+                name: open_maps(place, kind, benchmark, split, **how)
+                for name, place in named_places(given, kind).items()
             }
 
         return command(
@@ -223,10 +300,11 @@ def several_map_options(command: Callable[..., object]) -> Callable[..., object]
             help="Folder of <image id>_<class>.png (0-based), or of <image id>.npy dictionaries, "
             "or a map set; as often as there are.",
         ),
+        _stream_option,
     )
 
 
-def _named(given: Sequence[str], kind: str) -> dict[str, str]:
+def named_places(given: Sequence[str], kind: str) -> dict[str, str]:
     """Places by the names that tables call them by: given ones, or the last parts of paths.
 
     Raises:
@@ -255,8 +333,35 @@ def _is_path(text: str) -> bool:
     return Path(text).is_dir() or is_place(text)
 
 
+def _how_opened(
+    options: Mapping[str, Any], places: Sequence[str], *, stream: bool
+) -> dict[str, Any]:
+    """What else `open_maps` has to know, from a command's other options.
+
+    Raises:
+        UsageError: streams were asked for, and there are only folders.
+    """
+    from wsss_assets.errors import UsageError
+    from wsss_assets.ranks import ALONE
+
+    if stream and all(map(_is_path, places)):
+        raise UsageError(
+            "--stream reads map sets from the Hub, and these are folders",
+            expected="a map set by its name, e.g. --activation cam",
+            found=", ".join(places),
+            hint="leave out --stream: a folder is read where it lies",
+        )
+    ids = tuple(options["labels"]) if stream else ()
+    return {"stream": stream, "ids": ids, "ranks": options.get("ranks", ALONE)}
+
+
 def open_maps(
-    name: str, kind: Kind, benchmark: Benchmark, split: str | None, beside: str | None = None
+    name: str,
+    kind: Kind,
+    benchmark: Benchmark,
+    split: str | None,
+    beside: str | None = None,
+    **how: Any,  # noqa: ANN401 (stream, ids and ranks of `open_map_set`)
 ) -> Any:  # noqa: ANN401 (a folder, or a source of maps)
     """The maps that an option names: a folder, or a map set, fetched if need be.
 
@@ -266,17 +371,22 @@ def open_maps(
         benchmark: whose.
         split: which split of a map set.
         beside: name of the saliency set to go with them.
+        how: whether and in which order a set is streamed, and by which processes.
     """
     if _is_path(name):
         from wsss_assets.catalog.names import is_place, map_set_names
+        from wsss_assets.ranks import ALONE
 
-        if not is_place(name) and f"{benchmark.name}/{kind}/{name}" in map_set_names():
+        named_so = f"{benchmark.name}/{kind}/{name}" in map_set_names()
+        if not is_place(name) and named_so and how.get("ranks", ALONE).is_first:
             click.echo(f"reading the folder {name}, not the map set of that name", err=True)
         return Path(name)
     from wsss_assets.map_sets.feedback import Terminal
     from wsss_assets.map_sets.sources import open_map_set
 
-    return open_map_set(name, kind, benchmark.name, split, saliency=beside, feedback=Terminal())
+    return open_map_set(
+        name, kind, benchmark.name, split, saliency=beside, feedback=Terminal(), **how
+    )
 
 
 def recipe_options(command: Callable[..., object]) -> Callable[..., object]:

@@ -113,7 +113,8 @@ def pseudo_label(
     if ranks.count == 1:
         maker.receipts.sort()
     elif ranks.is_first:
-        Receipts(maker.out).sort()  # with what the others noted
+        parts = [str(rank) for rank in range(ranks.count)]
+        Receipts(maker.out, others=parts).sort()  # with what the others noted
     reasons = {image_id: why for one in everyone for image_id, why in one.failed.items()}
     return Summary(
         sum(one.written for one in everyone),

@@ -8,7 +8,9 @@ import hashlib
 import os
 import shutil
 import socket
+import sys
 import threading
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "ListedFiles",
     "by_stem",
     "check_free_space",
     "has_digest",
@@ -116,7 +119,34 @@ def has_digest(path: Path, size: int, sha256: str) -> bool:
     return path.stat().st_size == size and sha256_file(path) == sha256
 
 
-def list_files(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
+class ListedFiles(Mapping[str, "Path"]):
+    """Paths of a folder's files by name without suffix, made as they are asked for.
+
+    A hundred thousand paths take ten times the memory that their names do.
+
+    Args:
+        folder: where they lie.
+        names: their names by name without suffix.
+    """
+
+    def __init__(self, folder: Path, names: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._suffixes = {stem: sys.intern(names[stem][len(stem) :]) for stem in sorted(names)}
+
+    def __getitem__(self, stem: str) -> Path:
+        return self._folder / f"{stem}{self._suffixes[stem]}"
+
+    def __contains__(self, stem: object) -> bool:
+        return stem in self._suffixes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._suffixes)
+
+    def __len__(self) -> int:
+        return len(self._suffixes)
+
+
+def list_files(folder: Path, suffixes: tuple[str, ...]) -> ListedFiles:
     """Files right in `folder` by name without suffix.
 
     Args:
@@ -138,21 +168,21 @@ def list_files(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
             f"{folder} holds no {' or '.join(suffixes)} file",
             hint="name the folder that holds the maps themselves, not one above it",
         )
-    return {stem: folder / name for stem, name in sorted(found.items())}
+    return ListedFiles(folder, found)
 
 
 def by_stem(names: Iterable[str], suffixes: tuple[str, ...]) -> dict[str, str]:
     """File names by name without suffix, as `list_files` chooses among them."""
     rank = {suffix: position for position, suffix in enumerate(suffixes)}
-    found: dict[str, tuple[int, str]] = {}
+    found: dict[str, str] = {}
     for name in names:
         stem, suffix = os.path.splitext(name)  # noqa: PTH122 (Path is slow here)
         position = rank.get(suffix.lower())
         if position is None or name.startswith("."):
             continue
-        if stem not in found or position < found[stem][0]:
-            found[stem] = (position, name)
-    return {stem: name for stem, (_, name) in found.items()}
+        if stem not in found or position < rank[found[stem][len(stem) :].lower()]:
+            found[stem] = name
+    return found
 
 
 def looks_like_a_page(start: bytes) -> bool:

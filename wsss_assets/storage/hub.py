@@ -180,7 +180,8 @@ def open_hub_file(address: str, *, sleep: Callable[[float], None] = time.sleep) 
     attempts = Attempts(address, sleep, expires=True)
     while True:
         try:
-            file = _hub().HfFileSystem().open(address, "rb")
+            # Without a cache of its own, no more is asked for than is read.
+            file = _hub().HfFileSystem().open(address, "rb", cache_type="none")
             return SteadyFile(_Translated(file), address, sleep)
         except troubles() as error:
             attempts.failed(error)

@@ -15,15 +15,18 @@ import json
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wsss_assets.storage.files import sha256_file, write_atomically
+from wsss_assets.storage.files import replaced, sha256_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["RECEIPTS_NAME", "Receipt", "Receipts", "files_version"]
 
 RECEIPTS_NAME = "wsss-assets.receipts.jsonl"
+
+_NOTHING: Mapping[str, Any] = {}
+"""The one `how` of all receipts that have none."""
 
 
 class Receipt(NamedTuple):
@@ -46,12 +49,15 @@ class Receipts:
     Args:
         folder: where the outputs lie.
         part: the name of the part that is written to; None: the file itself.
+        others: names of parts that other machines wrote just now, which a listing of a folder that
+            they share may not show yet.
     """
 
-    def __init__(self, folder: Path, part: str | None = None) -> None:
+    def __init__(self, folder: Path, part: str | None = None, others: Iterable[str] = ()) -> None:
         self._folder = folder
         self._whole = folder / RECEIPTS_NAME
         self._path = self._whole if part is None else _part(folder, part)
+        self._others = tuple(_part(folder, name) for name in others)
         self._lock = threading.Lock()
         self._receipts: dict[str, Receipt] = {}
         for path in (self._whole, *self._parts()):
@@ -93,7 +99,7 @@ class Receipts:
         how: Mapping[str, Any] | None = None,
     ) -> None:
         """Note at once what the output, which is in place, was made from, and the rest."""
-        receipt = Receipt(made_from, sha256, how or {})
+        receipt = Receipt(made_from, sha256, how or _NOTHING)
         with self._lock:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(self._start + _line(output_id, receipt))
@@ -112,20 +118,24 @@ class Receipts:
         """Write them anew in the order of the ids, so that threads and parts change no byte."""
         if not self._receipts:
             return  # a run that made nothing leaves nothing behind
-        lines = [_line(*receipt) for receipt in self.all().items()]
-        write_atomically(self._whole, "".join(lines))
+        with replaced(self._whole) as path, path.open("w", encoding="utf-8", newline="\n") as file:
+            for output_id in sorted(self._receipts):
+                file.write(_line(output_id, self._receipts[output_id]))
         for path in self._parts():
             path.unlink(missing_ok=True)
 
     def _parts(self) -> list[Path]:
-        return sorted(self._folder.glob(_part(self._folder, "*").name))
+        listed = self._folder.glob(_part(self._folder, "*").name)
+        return sorted({*listed, *self._others})
 
     def _read(self, path: Path) -> None:
-        text = path.read_text("utf-8", "replace") if path.is_file() else ""
-        for line in text.splitlines():
-            found = _parsed(line)
-            if found is not None:
-                self._receipts[found[0]] = found[1]
+        if not path.is_file():
+            return
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                found = _parsed(line)
+                if found is not None:
+                    self._receipts[found[0]] = found[1]
 
 
 def files_version(paths: Sequence[Path | None]) -> str:
@@ -155,7 +165,7 @@ def _parsed(line: str) -> tuple[str, Receipt] | None:
     sha256, how = values.get("sha256"), values.get("how", {})
     if not (isinstance(output_id, str) and isinstance(made_from, str) and isinstance(how, dict)):
         return None
-    receipt = Receipt(made_from, sha256, how)
+    receipt = Receipt(made_from, sha256, how or _NOTHING)
     if not isinstance(sha256, str | None) or not _can_be_written(_line(output_id, receipt)):
         return None
     return output_id, receipt

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import threading
-from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wsss_assets.errors import MissingFileError
+from wsss_assets.errors import DataError, MissingFileError
 from wsss_assets.storage.images import decode_map
+from wsss_assets.storage.row_groups import GroupSizes, RowGroups
 from wsss_assets.storage.shards import ShardReader
 
 if TYPE_CHECKING:
@@ -17,12 +16,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wsss_assets.storage.images import UInt8
-    from wsss_assets.storage.shards import Kind, Row, RowGroup
+    from wsss_assets.storage.shards import Kind, Row
 
-__all__ = ["ShardActivations", "ShardSaliency"]
+__all__ = ["Layout", "ShardActivations", "ShardSaliency"]
 
-_GROUPS_KEPT = 4
-"""Row groups in memory: images that are read in their order come out of the same one."""
+
+@dataclass(frozen=True)
+class Layout:
+    """What is known of shards before any map is read.
+
+    Attributes:
+        ids: the image ids of all rows, in order.
+        sizes: rows of each row group, by shard.
+        wanted: the images that will be read, in this order; their row groups are read ahead.
+    """
+
+    ids: Sequence[str]
+    sizes: Sequence[Sequence[int]]
+    wanted: Sequence[str] = ()
 
 
 class _Shards:
@@ -32,59 +43,57 @@ class _Shards:
     and images at random about five times what decoding a map does.
 
     Args:
-        paths: the shards of a split, in order.
+        paths: the shards of a split, in order; or their addresses on the Hub, as texts, which are
+            read as they are needed.
         name: what `str` gives.
         kind: what the maps are.
+        layout: what is known of them; None: they are looked through.
 
     Raises:
         MissingFileError: a shard is not there.
-        DataError: one is damaged, or holds other things.
+        DataError: one is damaged, holds other things, or is not what is known of it.
+        UsageError: the images wanted are not in the order of the rows.
     """
 
-    def __init__(self, paths: Sequence[Path], name: str, kind: Kind) -> None:
+    def __init__(
+        self, paths: Sequence[Path | str], name: str, kind: Kind, layout: Layout | None
+    ) -> None:
         self._name = name
-        self._places: dict[str, tuple[int, int, int]] = {}
-        with contextlib.ExitStack() as opened:
-            self._shards = [opened.enter_context(ShardReader(path, kind)) for path in paths]
-            for number, shard in enumerate(self._shards):
-                ids = iter(shard.read_ids())
-                for group, size in enumerate(shard.group_sizes):
-                    for position, image_id in zip(range(size), ids, strict=False):
-                        self._places[image_id] = (number, group, position)
-            opened.pop_all()
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[int, int], RowGroup] = OrderedDict()
+        known = _look_through(paths, kind) if layout is None else layout
+        sizes = GroupSizes(known.sizes)
+        if sizes.rows != len(known.ids):
+            raise DataError(
+                f"the shards of {name} are not those of their record",
+                expected=f"{len(known.ids):,} rows",
+                found=f"{sizes.rows:,}",
+            )
+        self._rows = {image_id: row for row, image_id in enumerate(known.ids)}
+        plan = sizes.in_order_of(self._rows[one] for one in known.wanted if one in self._rows)
+        self._sizes = sizes
+        self._groups = RowGroups(paths, kind, sizes, plan)
 
     def __str__(self) -> str:
         return self._name
 
     def ids(self) -> tuple[str, ...]:
         """The image ids in the order of the rows."""
-        return tuple(self._places)
+        return tuple(self._rows)
 
     def close(self) -> None:
         """Let go of the files."""
-        for shard in self._shards:
-            shard.close()
+        self._groups.close()
 
     def _row(self, image_id: str) -> Row:
-        place = self._places.get(image_id)
-        if place is None:
+        number = self._rows.get(image_id)
+        if number is None:
             raise MissingFileError(
                 f"no image {image_id} in {self._name}",
-                found=f"{len(self._places)} images, e.g. {next(iter(self._places), None)}",
+                found=f"{len(self._rows)} images, e.g. {next(iter(self._rows), None)}",
             )
-        number, group, position = place
-        return self._group(number, group).row(position)
-
-    def _group(self, number: int, group: int) -> RowGroup:
-        with self._lock:
-            kept = self._kept.pop((number, group), None)
-            found = self._shards[number].read_group(group) if kept is None else kept
-            self._kept[number, group] = found
-            if len(self._kept) > _GROUPS_KEPT:
-                self._kept.popitem(last=False)
-            return found
+        row = self._groups.of_row(number).row(self._sizes.position(number)[0])
+        if row.image_id != image_id:
+            raise DataError(f"{self._name} holds {row.image_id} where {image_id} should be")
+        return row
 
     def _map(self, image_id: str, class_id: int | None, row: Row) -> UInt8:
         what = image_id if class_id is None else f"{image_id}_{class_id}"
@@ -100,8 +109,10 @@ class _Shards:
 class ShardSaliency(_Shards):
     """Saliency maps of shards; a `SaliencySource`."""
 
-    def __init__(self, paths: Sequence[Path], name: str) -> None:
-        super().__init__(paths, name, "saliency")
+    def __init__(
+        self, paths: Sequence[Path | str], name: str, layout: Layout | None = None
+    ) -> None:
+        super().__init__(paths, name, "saliency", layout)
 
     def read(self, image_id: str) -> UInt8:
         """uint8 (H, W); see `storage.maps.SaliencySource`.
@@ -113,14 +124,16 @@ class ShardSaliency(_Shards):
 
     def version(self, image_id: str) -> str:
         """Digest of the map as it is stored; empty where there is none."""
-        return _version(self._row(image_id), [None]) if image_id in self._places else ""
+        return _version(self._row(image_id), [None]) if image_id in self._rows else ""
 
 
 class ShardActivations(_Shards):
     """Activation maps of shards; an `ActivationSource`."""
 
-    def __init__(self, paths: Sequence[Path], name: str) -> None:
-        super().__init__(paths, name, "activation")
+    def __init__(
+        self, paths: Sequence[Path | str], name: str, layout: Layout | None = None
+    ) -> None:
+        super().__init__(paths, name, "activation", layout)
 
     def read(self, image_id: str, classes: Sequence[int]) -> dict[int, UInt8]:
         """uint8 (H, W) by class; see `storage.maps.ActivationSource`.
@@ -137,7 +150,18 @@ class ShardActivations(_Shards):
 
     def version(self, image_id: str, classes: Sequence[int]) -> str:
         """Digests of the maps as they are stored; empty where there is none."""
-        return _version(self._row(image_id), classes) if image_id in self._places else ""
+        return _version(self._row(image_id), classes) if image_id in self._rows else ""
+
+
+def _look_through(paths: Sequence[Path | str], kind: Kind) -> Layout:
+    """The ids and row groups of shards, by reading their columns of ids."""
+    ids: list[str] = []
+    sizes: list[tuple[int, ...]] = []
+    for path in paths:
+        with ShardReader(path, kind) as shard:
+            ids += shard.read_ids()
+            sizes.append(shard.group_sizes)
+    return Layout(ids, sizes)
 
 
 def _version(row: Row, keys: Sequence[int | None]) -> str:

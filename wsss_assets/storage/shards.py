@@ -21,6 +21,7 @@ from wsss_assets.errors import DataError, MissingFileError
 from wsss_assets.storage.files import temporary_folder
 from wsss_assets.storage.hub import open_hub_file
 from wsss_assets.storage.image_ids import check_image_id
+from wsss_assets.storage.ranges import HeldRanges
 from wsss_assets.storage.shard_columns import (
     COLUMNS,
     Kind,
@@ -170,11 +171,14 @@ class ShardReader:
     def __init__(self, path: Path | str, kind: Kind | None) -> None:
         self._path = path
         self._kind = kind
+        self._remote: HeldRanges | None = None
         parquet = parquet_library()
         with self._faults(), contextlib.ExitStack() as opened:
+            if isinstance(path, str):
+                self._remote = HeldRanges(opened.enter_context(open_hub_file(path)))
             self._file = parquet.ParquetFile(
-                opened.enter_context(open_hub_file(path)) if isinstance(path, str) else path,
-                memory_map=not isinstance(path, str),
+                self._remote or path,
+                memory_map=False,  # what was mapped would count as memory for as long as it is open
                 page_checksum_verification=True,
                 pre_buffer=False,
             )
@@ -190,11 +194,27 @@ class ShardReader:
         return self._checked(ids)
 
     def read_group(self, number: int) -> RowGroup:
-        """A row group, which is some megabytes."""
-        columns = COLUMNS[self._kind or "saliency"]
+        """A row group, which is some megabytes.
+
+        From afar it takes one request, and another one where what came was damaged on the way.
+        """
         with self._faults():
-            group = RowGroup(self._file.read_row_group(number, columns=[columns[0], columns[-1]]))
+            try:
+                group = self._read_group(number)
+            except _FAULTS:
+                if self._remote is None:
+                    raise
+                group = self._read_group(number)
         self._checked(group.ids)
+        return group
+
+    def _read_group(self, number: int) -> RowGroup:
+        columns = COLUMNS[self._kind or "saliency"]
+        if self._remote is not None:
+            self._remote.hold(*_span(self._file.metadata.row_group(number)))
+        group = RowGroup(self._file.read_row_group(number, columns=[columns[0], columns[-1]]))
+        if self._remote is not None:
+            self._remote.forget()
         return group
 
     def _checked(self, ids: list[str]) -> list[str]:
@@ -235,7 +255,10 @@ class ShardReader:
                 f"{self._path} is damaged",
                 expected="a parquet file of maps",
                 found=str(error),
-                hint="remove it and get it again",
+                hint="remove it and get it again"
+                if self._remote is None
+                else "run the same command again; if it stays so, have a copy that is checked as a "
+                "whole: wsss-assets download",
             ) from error
 
 
@@ -261,6 +284,17 @@ def _group_sizes(footer: pyarrow.parquet.FileMetaData) -> tuple[int, ...]:
     ):
         raise ValueError("the footer contradicts itself")
     return sizes
+
+
+def _span(group: pyarrow.parquet.RowGroupMetaData) -> tuple[int, int]:
+    """Where the bytes of a row group begin and end."""
+    columns = [group.column(number) for number in range(group.num_columns)]
+    starts = [
+        one.data_page_offset if one.dictionary_page_offset is None else one.dictionary_page_offset
+        for one in columns
+    ]
+    stops = (start + one.total_compressed_size for start, one in zip(starts, columns, strict=True))
+    return min(starts), max(stops)
 
 
 def _columns(schema: pyarrow.Schema) -> str:
