@@ -136,3 +136,12 @@ def test_a_folder_killed_before_its_stamp_was_whole_can_be_claimed(out: Path) ->
     (out / f".{STAMP_NAME}.{_host()}.{dead_pid()}.tmp").write_text("{")
     claim_folder(out, SETTINGS)
     assert names(out) == [STAMP_NAME]
+
+
+def test_of_another_command_only_that_is_said(tmp_path: Path) -> None:
+    claim_folder(tmp_path, {"made_by": "wsss-assets pseudo-label", "recipe": {"tau": 0.1}})
+    (tmp_path / "a.png").write_bytes(b"")
+    with pytest.raises(FolderInUseError) as caught:
+        claim_folder(tmp_path, {"made_by": "wsss-assets report", "images": 3})
+    assert caught.value.expected == "made_by 'wsss-assets report'"
+    assert caught.value.found == "made_by 'wsss-assets pseudo-label'"

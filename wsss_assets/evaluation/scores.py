@@ -275,6 +275,6 @@ def _ambiguous(confusion: Int64, pixels: int) -> IgnoredPixelsError:
         f"background (class 0; {means['background']:.2%}), "
         f"drop (the pixel is left out; {means['drop']:.2%})",
         done="no score was given",
-        hint="choose with --ignored miss|background|drop (in Python: ignored=…), or imitate an "
-        "evaluator by name with --as (in Python: dialect=…)",
+        hint="choose with --ignored miss|background|drop (in Python: ignored=…); 'wsss-assets "
+        "evaluate' also imitates evaluators by name with --as (in Python: dialect=…)",
     )

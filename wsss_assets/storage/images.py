@@ -357,7 +357,8 @@ def _grey(where: Path | str, image: Image.Image) -> UInt8:
             f"{where} is coloured",
             expected="grey",
             found=_describe(image),
-            hint="a heat map cannot be turned back into activations: use the grey map it shows",
+            hint="is this a folder of photos? a heat map drawn in colours cannot be turned back "
+            "into the grey map that it shows",
         )
     if alpha.min() < 255:
         raise ImageFormatError(f"{where} is partly transparent", expected="an opaque grey map")

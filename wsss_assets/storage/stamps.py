@@ -58,10 +58,13 @@ def claim_folder(folder: Path, settings: Mapping[str, Any]) -> None:
             hint="choose another folder",
         )
     if found not in (None, wanted) and any(path.name != STAMP_NAME for path in folder.iterdir()):
+        changed = differences(found, wanted)
+        if "made_by" in changed:  # another command: what else differs tells nothing
+            changed = {"made_by": changed["made_by"]}
         raise FolderInUseError(
             f"{folder} was made with other settings",
-            expected=_listed(differences(found, wanted)),
-            found=_listed(differences(wanted, found)),
+            expected=_listed(changed, 1),
+            found=_listed(changed, 0),
             done="nothing was written",
             hint="choose another folder, or remove the folder if it is no longer needed",
         )
@@ -150,9 +153,9 @@ def _write(folder: Path, text: str) -> None:
         ) from error
 
 
-def _listed(changes: Mapping[str, tuple[Any, Any]]) -> str:
-    """What settings became, as text."""
-    return ", ".join(f"{key} {value!r}" for key, (_, value) in changes.items())
+def _listed(changed: Mapping[str, tuple[Any, Any]], side: int) -> str:
+    """Settings of one side, as text."""
+    return ", ".join(f"{key} {values[side]!r}" for key, values in changed.items())
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
