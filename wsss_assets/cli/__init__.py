@@ -42,7 +42,7 @@ Exit status:
   4  the network failed, or a download is not what was promised
   5  an optional package is missing
   6  a file cannot be read or written: disk full, no permission, a folder that is a file
-  130  stopped with Ctrl-C; the same command goes on where it stopped
+  130  stopped with Ctrl-C; what makes many files goes on where it stopped when called again
 """
 
 
