@@ -1,9 +1,7 @@
-"""What the processes of a run have to agree on; `python -m tests.rank_work DATA` is one of them."""
+"""What the processes of a run have to agree on; see `tests.rank_commands`."""
 
 from __future__ import annotations
 
-import json
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,12 +25,13 @@ from wsss_assets.devkit.image_labels import read_label_list
 from wsss_assets.errors import MissingFileError
 from wsss_assets.evaluation.anatomy.analyse import RecipeLabels, analyse_errors
 from wsss_assets.evaluation.ceilings import ceilings
-from wsss_assets.ranks import Ranks
 from wsss_assets.storage.files import sha256_file
 from wsss_assets.storage.maps import SaliencyFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from wsss_assets.ranks import Ranks
 
 LIST = "ImageSets/Segmentation/train_cls.txt"
 
@@ -228,8 +227,3 @@ WORK: dict[str, Callable[[Path, Ranks], Any]] = {
 def results(data: Path, ranks: Ranks) -> dict[str, Any]:
     """What this process has to say, by the name of the evaluation."""
     return {name: work(data, ranks) for name, work in WORK.items()}
-
-
-if __name__ == "__main__":
-    with Ranks.open() as here:
-        print(json.dumps(results(Path(sys.argv[1]), here)))  # noqa: T201

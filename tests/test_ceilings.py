@@ -14,15 +14,14 @@ from tests.plain import THREE
 from wsss_assets import get_recipe, make_label, pseudo_label, sweep, sweep_surface
 from wsss_assets.errors import IgnoredPixelsError, MissingFileError, SizeMismatchError, UsageError
 from wsss_assets.evaluation.anatomy.counts import ErrorAnatomy
-from wsss_assets.evaluation.ceilings import (
-    VARIANTS,
+from wsss_assets.evaluation.ceilings import VARIANTS, ceilings
+from wsss_assets.evaluation.confusion import IGNORE
+from wsss_assets.evaluation.perfect import (
     PerfectActivation,
     PerfectSaliency,
-    ceilings,
     perfect_activations,
     perfect_saliency,
 )
-from wsss_assets.evaluation.confusion import IGNORE
 from wsss_assets.storage.images import read_label, write_label, write_map
 
 if TYPE_CHECKING:
@@ -194,6 +193,25 @@ def test_perfect_maps_make_the_ground_truth(truth: UInt8) -> None:
         label = make_label(perfect_saliency(truth), perfect_activations(truth, range(3)), recipe)
         assert (label == truth)[truth != IGNORE].all()
         assert not label[truth == IGNORE].any()
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.tuples(st.integers(1, 5), st.integers(1, 5)).flatmap(
+        lambda shape: st.tuples(plain.label_maps(shape), plain.byte_maps(shape))
+    )
+)
+def test_perfect_activation_overrides_any_saliency(maps: tuple[UInt8, UInt8]) -> None:
+    truth, saliency = maps
+    label = make_label(saliency, perfect_activations(truth, range(3)), get_recipe("edam"))
+    assert (label == truth)[truth != IGNORE].all()
+
+
+@pytest.mark.parametrize("name", ["oaa", "mcis"])
+def test_a_perfect_map_that_is_the_same_everywhere_is_stretched_to_nothing(name: str) -> None:
+    truth = np.ones((4, 4), np.uint8)
+    label = make_label(perfect_saliency(truth), perfect_activations(truth, [0]), get_recipe(name))
+    assert (label == IGNORE).all()
 
 
 def test_perfect_sources_stand_where_sources_stand(data: Path, tmp_path: Path) -> None:

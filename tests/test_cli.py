@@ -111,7 +111,7 @@ def test_labels_scores_and_sweep(data: Path) -> None:
     scored = score(data)
     assert scored.exit_code == 0, scored.output
     assert "mIoU 100.00 over 5 of 21 classes, pixel accuracy 100.00" in scored.stdout
-    assert "voc2012 (split not named), 4 images, ground truth " in scored.stdout
+    assert "voc2012, 4 images, ground truth " in scored.stdout
 
     swept = call(
         "sweep",
@@ -155,7 +155,7 @@ def test_scores_say_which_classes_are_absent_and_how_much_of_the_split_was_score
     assert re.fullmatch(r"(\w+, ){4}\w+ and \d+ more", absent.group(1))
     first = absent.group(1).split(",")[0]
     assert not re.search(rf"^{first} ", result.stdout, re.MULTILINE)
-    assert "voc2012 val, 4 images of 1449, ground truth " in result.stdout
+    assert "voc2012 val, 4 images of 1,449, ground truth " in result.stdout
     wrong = call("evaluate", *where, "--split=vall")
     assert wrong.exit_code == 2
     assert "did you mean val" in wrong.stderr
@@ -487,7 +487,7 @@ def test_newer_maps_make_new_labels(data: Path) -> None:
     write_map(changed, np.zeros((SIDE, SIDE), np.uint8))
     later = time.time() + 5
     os.utime(changed, (later, later))
-    assert pseudo_label(data).stdout.startswith("1 labels written")
+    assert pseudo_label(data).stdout.startswith("1 label written")
     assert set(np.unique(read_label(data / "out" / "d.png"))) == {0, 255}
 
 
@@ -605,6 +605,26 @@ def test_one_stream_carries_one_thing(data: Path) -> None:
     drawn = call("sweep", *options(data, *where), "--plot=-")
     assert drawn.exit_code == 0
     ElementTree.fromstring(drawn.stdout)  # noqa: S314
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("sweep", "--plot"),
+        ("evaluate-thresholds", "--plot"),
+        ("ceilings", "--plot"),
+        ("report", "--latex"),
+    ],
+)
+def test_a_picture_that_cannot_be_written_is_refused_before_the_work(
+    data: Path, command: str, option: str
+) -> None:
+    (data / "file").write_text("mine")
+    nowhere = [f"--ground-truth={data / 'nowhere'}", "--ignored=miss", "--method=cam"]
+    where = [*nowhere, "--out=page"] if command == "report" else nowhere
+    result = call(command, *options(data, *where), f"{option}={data / 'file' / 'picture'}")
+    assert result.exit_code == 6, result.output
+    assert "choose another place" in result.stderr
 
 
 @pytest.mark.parametrize("surface", [[], ["--surface"]])

@@ -18,6 +18,7 @@ from wsss_assets.evaluation.anatomy.counts import SIZES
 from wsss_assets.evaluation.ceilings import ceilings
 from wsss_assets.labels.folder import pseudo_label
 from wsss_assets.mini.folder import write_mini
+from wsss_assets.report.bars import LEFT, RIGHT
 from wsss_assets.storage.images import read_label, write_label
 
 if TYPE_CHECKING:
@@ -224,7 +225,24 @@ def test_ceilings_are_printed_as_the_json_says(data: Path, tmp_path: Path) -> No
     assert table(result.stdout, "kind")["maps as given"] == [
         percent(count / sum(pixels.values())) for count in pixels.values()
     ]
-    ElementTree.fromstring((tmp_path / "plot.svg").read_text("utf-8"))  # noqa: S314
+    variants_are_drawn(ElementTree.parse(tmp_path / "plot.svg").getroot(), found)  # noqa: S314
+    own = from_maps(data, *method, "--no-best", "--plot=-").stdout
+    assert "at the best" not in own
+    assert "at the recipe" in own
+
+
+def variants_are_drawn(root: ElementTree.Element, found: Any) -> None:  # noqa: ANN401
+    """Each bar is as long as the best mIoU; of it, the first part as the recipe's own."""
+    space = "{http://www.w3.org/2000/svg}"
+    bars: dict[str, list[float]] = {}
+    for part in root.iter(f"{space}rect"):
+        title = part.findtext(f"{space}title")
+        if title is not None:
+            bars.setdefault(title.partition(":")[0], []).append(float(part.attrib["width"]))
+    assert list(bars) == ["maps as given", "perfect activation", "perfect saliency", "both perfect"]
+    for widths, one in zip(bars.values(), found["variants"].values(), strict=True):
+        assert widths[0] == pytest.approx(one["miou"] * (RIGHT - LEFT), abs=0.02)
+        assert sum(widths) == pytest.approx(one["best"]["miou"] * (RIGHT - LEFT), abs=0.02)
 
 
 def test_ceilings_without_a_search(data: Path) -> None:
@@ -247,8 +265,8 @@ def test_ceilings_that_make_no_sense(data: Path) -> None:
     for options, why in (
         (("--recipe=irn",), "uses no saliency"),
         (("--method=cam",), "evaluators disagree"),
-        (("--plot=-",), "add --errors"),
-        (("--plot=-", "--json=-", "--errors"), "cannot both go"),
+        (("--plot=-", "--json=-"), "cannot both go"),
+        (("--method=eps",), "choose a recipe that uses saliency"),
     ):
         result = from_maps(data, *options)
         assert result.exit_code in {2, 3}

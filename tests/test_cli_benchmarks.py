@@ -128,12 +128,12 @@ def test_ground_truth_is_drawn_kept_and_never_mixed(tmp_path: Path) -> None:
     out = tmp_path / "masks"
     result = call("ground-truth", "--instances", source, "--out", out)
     assert result.exit_code == 0, result.output
-    assert "1 label maps written" in result.stdout
+    assert "1 label map written" in result.stdout
     assert "by the rule canonical" in result.stdout
     assert read_label(out / "v1.png")[0, 0] == 80
     result = call("ground-truth", "--instances", source, "--out", out, "--all-images")
-    assert "1 label maps written" in result.stdout
-    assert "1 were there, 0 images" in result.stdout
+    assert "1 label map written" in result.stdout
+    assert "1 was there, 0 images" in result.stdout
     result = call("ground-truth", "--instances", source, "--out", out, "--rule", "recam")
     assert result.exit_code == 3
     assert "other settings" in result.stderr

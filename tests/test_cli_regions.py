@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
@@ -65,17 +66,18 @@ def test_tables(data: Path) -> None:
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert max(map(len, lines)) <= 100
-    head, cam, eps, perfect = (line.split("  ") for line in lines[:4])
+    head, cam, eps, perfect = (line.split("  ") for line in lines[1:5])
     assert [word.strip() for word in head if word] == [
         "set", "t", "DR-recall", "NDR-recall", "NDR-FPR", "FP kept", "NDR-IoU", "gain", "net", "AUC"
     ]  # fmt: skip
-    assert lines[1].split()[2:9] == ["100.00", "0.00", "0.00", "100.00", "0.00", "0.00", "0.00"]
-    assert lines[3].split()[1:] == ["–", "100.00", "100.00", "0.00", "0.00", "100.00"] + 3 * ["–"]
+    assert lines[0].startswith("%, means over ")
+    assert lines[2].split()[2:9] == ["100.00", "0.00", "0.00", "100.00", "0.00", "0.00", "0.00"]
+    assert lines[4].split()[1:] == ["–", "100.00", "100.00", "0.00", "0.00", "100.00"] + 3 * ["–"]
     assert (cam[0], eps[0], perfect[0]) == ("simulated_cam", "simulated_eps", "perfect")
-    gain, net = map(float, lines[2].split()[7:9])
+    gain, net = map(float, lines[3].split()[7:9])
     assert gain > net > 0
-    assert "SYNTHETIC" in result.stdout
-    assert "means over pairs of an image and a class" in result.stdout
+    assert re.fullmatch(r"mini, 6 images, ground truth \w{16}, SYNTHETIC: .*", lines[-1])
+    assert "%, means over pairs of an image and a class" in result.stdout
     assert result.stdout.count("DR share") == 3
 
 
@@ -133,10 +135,12 @@ def test_plot(data: Path, tmp_path: Path) -> None:
     assert "own definitions" in words
 
 
-def test_nothing_to_draw_is_said(data: Path) -> None:
-    result = run(data, maps(data, "simulated_eps"), "--eta=0", "--plot=-")
-    assert result.exit_code == 2
-    assert "the reference leaves out no pixel" in result.stderr
+def test_nothing_to_draw_is_said_after_all_else(data: Path, tmp_path: Path) -> None:
+    for target, printed in (("-", False), (tmp_path / "regions.svg", True)):
+        result = run(data, maps(data, "simulated_eps"), "--eta=0", f"--plot={target}")
+        assert result.exit_code == 2
+        assert "the reference leaves out no pixel" in result.stderr
+        assert ("DR-recall" in result.stdout) == printed
 
 
 @pytest.mark.parametrize(
@@ -172,8 +176,10 @@ def test_what_is_wrong_is_said(data: Path, tmp_path: Path) -> None:
         (2, "names both maps and predictions", [f"--predictions=simulated_eps={masks}", eps], None),
         (2, "eta 2 is no threshold", [eps, "--eta=2"], None),
         (2, "threshold -1 is no threshold", [eps, "--threshold=-1"], None),
+        (2, "cannot both go to standard output", [eps, "--plot=-", "--json=-"], None),
+        (2, "these are folders", [eps, "--stream"], None),
         (3, "empty", [f"--activation={tmp_path / 'empty'}"], None),
-        (3, "no activation map mini_", [f"--activation={masks}"], None),
+        (3, "6 of 6 images have no activation map of every class", [f"--activation={masks}"], None),
         (3, "no image has a pixel of one of its classes", [eps], tmp_path / "void"),
     ):
         result = run(data, *options, truth=truth)

@@ -49,8 +49,11 @@ def test_table_page_latex_and_json(data: Path, tmp_path: Path) -> None:
     assert line.split()[-1] == f"{100 * one['recommended']['loss']:.2f}"
     assert one["recommended"]["tau"] == 26 / 255
     assert "SYNTHETIC" in result.stdout
+    assert "not named" not in result.stdout
+    digests = f"  cam  {one['activation_digest'][:12]}    soft  {one['saliency_digest'][:12]}"
+    assert digests in result.stdout.splitlines()
     assert f"open {tmp_path / 'out'}/index.html" in result.stdout
-    assert max(map(len, result.stdout.splitlines()[:2])) <= 100
+    assert max(map(len, result.stdout.splitlines()[:-1])) <= 100
     assert f"{100 * one['recommended']['miou']:.2f}" in (tmp_path / "table.tex").read_text("utf-8")
     page = (tmp_path / "out" / "index.html").read_text("utf-8")
     assert "wsss-bed: saliency &gt; 0.2, tau 0.1, ignore" in page
@@ -75,7 +78,8 @@ def test_without_saliency(data: Path, tmp_path: Path) -> None:
     assert result.stdout.splitlines()[1] == r"\begin{tabular}{lrrrrr}"
     result = run(data, saliency(data), "--method=eps", f"--out={tmp_path / 'other'}")
     assert "this recipe uses no saliency: soft is not read" in result.stderr
-    assert result.stdout.splitlines()[0].split() == ["maps", "recipe", "best", "tau", "at", "loss"]
+    head = result.stdout.splitlines()[0]
+    assert re.split(" {2,}", head) == ["mIoU (%)", "recipe", "best tau", "tau", "loss"]
 
 
 def test_what_is_refused_is_refused_before_any_work(data: Path, tmp_path: Path) -> None:

@@ -49,10 +49,10 @@ def test_one_set_is_a_row_for_each_measure(drawn: Path) -> None:
         drawn / "saliency" / "sharp", drawn / "SegmentationClass", benchmark="mini"
     )
     lines = result.stdout.splitlines()
-    assert lines[0] == "measure"
+    assert lines[0].split() == ["measure", "value", "at", "threshold"]
     assert f"{scores.mae:.4f}" in lines[1]
     assert lines[1].startswith("MAE")
-    assert lines[2].endswith(f"at {scores.max_f_threshold:.3f}")
+    assert lines[2].endswith(f"  {scores.max_f_threshold:.3f}")
     assert f"{scores.s_measure:.4f}" in result.stdout
     last = "\n".join(lines[-2:])
     assert max(map(len, lines)) <= 100

@@ -50,12 +50,15 @@ def test_the_table_says_what_was_measured(mini: Path) -> None:
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
     assert " ".join(lines[0].split()) == (
-        "class n imbalance gap apart AUC best tau spread IoU own global recall prec."
+        "class n imbalance gap AUC tau spread apart % own % all % rec. % prec. %"
     )
-    assert max(map(len, lines[: lines.index("")])) <= 100
-    pairs = next(line for line in lines if line.startswith("mean of pairs")).split()
+    assert max(map(len, lines)) <= 100
+    named = {line.split()[0] for line in lines if line}
+    assert {"n", "imbalance", "gap", "AUC", "tau", "apart", "own", "all"} <= named
+    assert "fails here: more than 2 points" in done.stdout
+    pairs = next(line for line in lines if line.startswith("pair mean")).split()
     listed = (mini / "ImageSets/Segmentation/train_cls.txt").read_text("utf-8").splitlines()
-    assert int(pairs[3]) == sum(len(line.split()) - 1 for line in listed)
+    assert int(pairs[2]) == sum(len(line.split()) - 1 for line in listed)
     for words in (
         "with the best tau of each image",
         "single maps: IoU",
@@ -68,7 +71,7 @@ def test_the_table_says_what_was_measured(mini: Path) -> None:
     names = ["recipe", "otsu", "kapur", "triangle", "saliency_agreement", "saliency_area"]
     assert [words[0] for words in rules] == names
     for rule in rules:
-        assert (float(rule[4]) > 2) == (rule[5:] == ["fails", "here"])
+        assert (float(rule[4].replace("−", "-")) > 2) == (rule[5:] == ["fails", "here"])
 
 
 def test_json_is_the_analysis_and_all_that_is_printed(mini: Path) -> None:
@@ -114,7 +117,7 @@ def test_the_picture_shows_every_pair_and_class(mini: Path, tmp_path: Path) -> N
     texts = " ".join(element.text or "" for element in root.iter(f"{SVG}text"))
     tau = said["global"]["tau"]
     assert f"best one tau for all {tau:.3f}" in texts
-    assert re.search(r"otsu 0\.\d+: (as good|[+-]\d+\.\d points)", texts)
+    assert re.search(r"otsu 0\.\d+: (as good|[+−]\d+\.\d points)", texts)
     again = tmp_path / "again.svg"
     with_saliency(mini, "--ignored=miss", f"--plot={again}", "--workers=1")
     assert again.read_bytes() == picture.read_bytes()
@@ -145,5 +148,8 @@ def test_mistakes_are_said(mini: Path, tmp_path: Path) -> None:
         )
         assert "cannot be swept in one pass" in refused.stderr
         assert refused.exit_code == 2
+    unknown = with_saliency(mini, "--no-ignore", "--ignored=mis")
+    assert unknown.exit_code == 2
+    assert "mis" in unknown.stderr
     missing = call(mini, "--recipe=irn", f"--saliency={tmp_path}")
     assert missing.exit_code == 3

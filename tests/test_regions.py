@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,8 @@ from wsss_assets.errors import (
     SizeMismatchError,
     UsageError,
 )
-from wsss_assets.evaluation.regions.counts import LabelMasks, first_byte
+from wsss_assets.evaluation.regions.counts import first_byte
+from wsss_assets.evaluation.regions.images import LabelMasks
 from wsss_assets.evaluation.regions.measures import AT_THRESHOLD, WITHOUT_THRESHOLD
 
 if TYPE_CHECKING:
@@ -342,7 +344,13 @@ def wrong_cases(noisy: Set, root: Path) -> Iterator[tuple[Any, dict[str, Any], t
     yield plain.Activations(cut), {}, SizeMismatchError, "i0: the activation map of class 0"
     (root / "bad").mkdir()
     np.save(root / "bad" / "i0.npy", np.full((40, 30), 38, np.uint8))
-    yield LabelMasks(root / "bad", THREE), {}, ImageFormatError, "prediction of i0"
+    lacking = "2 of 3 images have no prediction in .*bad: i1, i2"
+    yield LabelMasks(root / "bad", THREE), {}, MissingFileError, lacking
+    shutil.copytree(noisy.truth, root / "worse")
+    for path in (root / "worse").glob("i0.*"):
+        path.unlink()
+    shutil.copy(root / "bad" / "i0.npy", root / "worse")
+    yield LabelMasks(root / "worse", THREE), {}, ImageFormatError, "prediction of i0"
     yield LabelMasks(noisy.truth, THREE), {"threshold": 0.5}, UsageError, "masks have no threshold"
     yield None, {"eta": 1.1}, UsageError, "eta 1.1 is no threshold"
     yield None, {"threshold": math.nan}, UsageError, "threshold nan is no threshold"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import re
+import sys
 import zlib
 from dataclasses import replace
 from functools import lru_cache
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,18 +28,19 @@ from wsss_assets.errors import (
     DataError,
     FolderInUseError,
     IgnoredPixelsError,
-    MissingDependencyError,
     MissingFileError,
     NotSweepableError,
     SizeMismatchError,
     UsageError,
 )
+from wsss_assets.evaluation import shapes
 from wsss_assets.evaluation.sweep import TAUS
 from wsss_assets.mini.folder import write_mini
-from wsss_assets.report.explorer import pairings
+from wsss_assets.report.explorer.digests import agreed, map_digest
 from wsss_assets.report.explorer.report import Report, write_report
 from wsss_assets.report.explorer.sample import PhotoFolder, choose
 from wsss_assets.report.explorer.tables import rule_tables
+from wsss_assets.report.explorer.writing import Place
 from wsss_assets.report.latex import latex_table, latex_text
 from wsss_assets.storage.images import read_label, read_map
 
@@ -227,6 +231,82 @@ def test_numbers_are_those_of_the_sweeps(made: tuple[Report, Path], data: Path) 
         assert np.array_equal(values.reshape(256, 256), one.miou, equal_nan=True)
 
 
+def test_iou_by_class_over_tau_is_stored(made: tuple[Report, Path], data: Path) -> None:
+    report, out = made
+    chosen = options(data)
+    for number, one in enumerate(report.pairings):
+        kept = {name: chosen[name] for name in ("recipe", "benchmark")}
+        kept |= {"saliency": chosen["saliency"][one.saliency]}
+        maps = chosen["activation"][one.activation]
+        curve = sweep(listed(data), maps, chosen["ground_truth"], **kept).curve("miss")
+        shuffled = np.frombuffer(inflated(stored(out, f"classes-{number}")), np.uint8)
+        values = np.ascontiguousarray(shuffled.reshape(8, -1).T).view("<f8").reshape(-1, 256)
+        assert np.array_equal(values, curve.per_class.T, equal_nan=True)
+        assert np.array_equal(values, one.class_curves, equal_nan=True)
+        shown = page_data(out / "index.html")["pairings"][number]["classes"]
+        own = [one.per_class["own"][value] for value in shown]
+        assert own == sorted(own, reverse=True)
+        assert set(shown) == set(np.flatnonzero(~np.isnan(values).all(axis=1)).tolist())
+
+
+# Which maps were scored
+
+
+def plain_digest(maps: dict[tuple[str, str], plain.UInt8]) -> str:
+    """By image and class (or `saliency`), added in an order of its own."""
+    total = 0
+    for (image_id, kind), values in sorted(maps.items(), reverse=True):
+        words = f"{image_id}\n{kind}\n{values.shape[0]} {values.shape[1]}\n".encode()
+        total += int(hashlib.sha256(words + values.tobytes()).hexdigest(), 16)
+    return f"{total % 2**256:064x}"
+
+
+def test_digests_are_of_the_pixels(made: tuple[Report, Path], data: Path) -> None:
+    report, out = made
+    text = (out / "index.html").read_text("utf-8")
+    for name, digest in report.saliency_digests.items():
+        maps = {
+            (one, "saliency"): read_map(data / f"saliency/{name}/{one}.png") for one in listed(data)
+        }
+        assert digest == plain_digest(maps)
+        assert text.count(digest) == 3  # at each of its pairings, and in the table of digests
+    for name, digest in report.activation_digests.items():
+        folder = data / f"activation/simulated_{name}"
+        maps = {
+            (one, str(index)): read_map(folder / f"{one}_{index}.png")
+            for one, classes in listed(data).items()
+            for index in classes
+        }
+        assert digest == plain_digest(maps)
+        assert f"{name} {digest[:12]}" in latex_table(report).splitlines()[0]
+    said = report.to_dict()["pairings"][1]
+    assert said["activation_digest"] == report.activation_digests["cam"]
+    assert said["saliency_digest"] == report.saliency_digests["sharp"]
+
+
+def test_a_pixel_a_size_and_a_class_change_the_digest() -> None:
+    values = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    changed = values.copy()
+    changed[2, 3] += 1
+    numbers = {
+        map_digest("one", "saliency", values),
+        map_digest("two", "saliency", values),
+        map_digest("one", "1", values),
+        map_digest("one", "saliency", changed),
+        map_digest("one", "saliency", values.reshape(4, 3)),
+        map_digest("one", "saliency", np.asfortranarray(values[::-1])),
+    }
+    assert len(numbers) == 6
+    assert map_digest("one", "1", np.asfortranarray(values)) == map_digest("one", "1", values)
+
+
+def test_maps_that_change_while_they_are_read_are_refused() -> None:
+    same = [("cam", "a" * 64), ("eps", "b" * 64), ("cam", "a" * 64)]
+    assert agreed(same) == {"cam": "a" * 64, "eps": "b" * 64}
+    with pytest.raises(DataError, match="the maps of cam changed while they were read"):
+        agreed([*same, ("cam", "c" * 64)])
+
+
 def test_scores_of_images_are_counted_plainly(made: tuple[Report, Path], data: Path) -> None:
     report, _ = made
     for one in report.pairings:
@@ -239,10 +319,10 @@ def test_scores_of_images_are_counted_plainly(made: tuple[Report, Path], data: P
             pair = (label, read_label(data / "SegmentationClass" / f"{image_id}.png"))
             pairs.append(pair)
             score = plain.mean(plain.ious(plain.tally([pair], 20, "miss")))
-            assert one.image_scores[number] == score
+            assert one.labels.image_scores[number] == score
         assert one.at(one.own) == plain.mean(plain.ious(plain.tally(pairs, 20, "miss")))
-        assert one.anatomy is not None
-        assert one.anatomy["total"]["miou"] == one.at(one.own)
+        assert one.labels.anatomy is not None
+        assert one.labels.anatomy["total"]["miou"] == one.at(one.own)
 
 
 def test_json_and_page_say_the_same(made: tuple[Report, Path]) -> None:
@@ -254,6 +334,9 @@ def test_json_and_page_say_the_same(made: tuple[Report, Path]) -> None:
     assert [one["curve"] for one in page["pairings"]] == [one["miou"] for one in said["pairings"]]
     own = [one["recommended"]["miou"] for one in said["pairings"]]
     assert own[said["leading"]] == max(own)
+    settings = [one["recommended"] for one in said["pairings"]]
+    assert {(one["recipe_tau"], one["tau_step"]) for one in settings} == {(0.1, 26)}
+    assert "tau 0.1 stands at 0.102 (26/255)" in (out / "index.html").read_text("utf-8")
     assert [one["id"] for one in page["images"]] == [one["id"] for one in said["sample"]]
     assert said["synthetic"] is True
 
@@ -385,6 +468,36 @@ def test_what_fails_leaves_nothing(data: Path, tmp_path: Path, name: str) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["report", "report.html", "deep/er/report"])
+def test_a_place_that_takes_no_files_is_refused_at_once(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def work(*_: object) -> None:
+        raise AssertionError("maps were read")
+
+    def read_only(**_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("wsss_assets.report.explorer.report.measure", work)
+    (tmp_path / "file").write_text("mine", "utf-8")
+    with pytest.raises(OSError, match="file is no folder; choose another place"):
+        write_report(out=tmp_path / "file" / name, **options(data))
+    monkeypatch.setattr("wsss_assets.report.explorer.writing.TemporaryFile", read_only)
+    with pytest.raises(OSError, match=r"takes no files .Read-only file system."):
+        write_report(out=tmp_path / name, **options(data))
+    assert contents(tmp_path) == {"file": b"mine"}
+
+
+@pytest.mark.parametrize("name", ["report.txt", "v1.0.PDF"])
+def test_a_name_of_another_kind_of_file_is_refused(data: Path, tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=r"is no .(txt|pdf) file"):
+        write_report(out=tmp_path / name, **options(data))
+    assert list(tmp_path.iterdir()) == []
+    assert not Place(tmp_path / "v1.0").is_file
+    (tmp_path / name).mkdir()  # which someone called so
+    assert not Place(tmp_path / name).is_file
+
+
 # What is refused
 
 
@@ -472,6 +585,47 @@ def test_photos(tmp_path: Path) -> None:
         assert image.size == (614, 1024)
 
 
+# Colours
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance as the Web Content Accessibility Guidelines define it."""
+    levels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in levels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def mixed(one: str, other: str, share: float) -> str:
+    pairs = ((int(one[i : i + 2], 16), int(other[i : i + 2], 16)) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(share * a + (1 - share) * b):02x}" for a, b in pairs)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_and_lines_can_be_told_from_what_they_stand_on(scheme: str) -> None:
+    files = resources.files("wsss_assets.report.explorer")
+    style = (files / "page.css").read_text("utf-8")
+    light, automatic, dark = re.findall(r"^ *:root[^{\n]*\{\n(.*?)^ *\}", style, re.M | re.S)[:3]
+    assert automatic.split() == dark.split()
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", light + (scheme == "dark") * dark))
+    for words in ("ink", "quiet", "accent", "good", "bad"):
+        for ground in ("paper", "panel", "accent-soft"):
+            assert contrast(colours[words], colours[ground]) >= 4.5, (words, ground)
+    assert contrast(colours["mark-ink"], colours["mark"]) >= 4.5
+    tinted = mixed(colours["accent"], colours["panel"], 0.42)  # the best cell of the matrix
+    assert contrast(colours["ink"], tinted) >= 4.5
+    script = (files / "charts.js").read_text("utf-8")
+    found = re.search(rf"{scheme}: \[(.*?)\]", script)
+    assert found
+    lines = re.findall("#[0-9a-f]{6}", found.group(1))
+    assert len(lines) == 7
+    assert all(contrast(line, colours["panel"]) >= 3 for line in lines)
+
+
 # Text
 
 
@@ -497,6 +651,8 @@ def test_latex(made: tuple[Report, Path]) -> None:
     lines = latex_table(report).splitlines()
     assert lines[0].startswith("% mini train, 5 images, wsss-bed: ")
     assert "SYNTHETIC" in lines[0]
+    nameless = replace(report, job=replace(report.job, split=None))
+    assert latex_table(nameless).startswith("% mini, 5 images, ")
     assert lines[1:3] == [r"\begin{tabular}{llrrrrrr}", r"\toprule"]
     rows = lines[5:-2]
     assert len(rows) == 4
@@ -515,11 +671,14 @@ def test_latex_text() -> None:
 def test_without_scipy_the_page_says_how_to_get_it(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def missing(_: object) -> None:
-        raise MissingDependencyError("scipy", "analysis", "shapes")
-
-    monkeypatch.setattr(pairings, "components", missing)
+    for name in [one for one in sys.modules if one.split(".")[0] == "scipy"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "scipy", None)  # importing it fails
+    assert not shapes.is_there()
     report = write_report(out=tmp_path / "out", **options(data, samples=0))
-    assert [one.anatomy for one in report.pairings] == [None] * 4
-    assert "wsss-assets[analysis]" in (tmp_path / "out/index.html").read_text("utf-8")
+    assert [one.labels.anatomy for one in report.pairings] == [None] * 4
+    text = (tmp_path / "out/index.html").read_text("utf-8")
+    assert "needs SciPy" in text
+    assert "pip install 'wsss-assets[analysis]'" in text
+    assert "pip install '.[analysis]'" in text
     assert report.sample == ()

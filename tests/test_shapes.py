@@ -102,7 +102,8 @@ import sys
 import wsss_assets.evaluation.anatomy.analyse
 assert "scipy" not in sys.modules
 import numpy
-wsss_assets.evaluation.anatomy.analyse.ErrorAnatomy("mini").count(*numpy.ones((2, 3, 3), numpy.uint8))
+anatomy = wsss_assets.evaluation.anatomy.analyse.ErrorAnatomy("mini")
+anatomy.count(*numpy.ones((2, 3, 3), numpy.uint8))
 assert "scipy" in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -51,3 +51,13 @@ def test_one_value_is_its_own_mean(count: int) -> None:
     for _ in range(count):
         sums.add(0.123456789)
     assert sums.means() == pytest.approx(0.123456789, abs=2**-60, rel=2**-52)
+
+
+@pytest.mark.parametrize(("term", "doublings"), [(1024.0, 22), (-1024.0, 23), (1 - 2**-53, 32)])
+def test_as_many_terms_fit_as_is_said(term: float, doublings: int) -> None:
+    sums = FractionSums()
+    sums.add(term)
+    for _ in range(doublings):
+        sums.merge(sums)
+    assert sums.count == 1 << doublings
+    assert sums.means() == pytest.approx(term, abs=2**-60, rel=2**-52)

@@ -210,6 +210,8 @@ def test_a_policy_is_needed_only_where_255_occurs(images: Set) -> None:
     assert images.sweep(SWEPT["hard, ignore"]).curve("drop").ignored == "drop"
     with pytest.raises(UnknownNameError):
         images.sweep(SWEPT["hard, ignore"]).curve("skip")
+    with pytest.raises(UnknownNameError):
+        images.sweep(SWEPT["hard"]).curve("skip")
 
 
 @pytest.mark.parametrize("kind", ["sweep", "surface"])

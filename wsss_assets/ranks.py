@@ -70,7 +70,11 @@ class Ranks:
         if ranks.count == 1:
             yield ranks
             return
-        _distributed().init_process_group("gloo", timeout=_LONGEST)
+        found = _distributed().rendezvous("env://", timeout=_LONGEST)
+        store = _distributed().PrefixStore(_attempt(), next(iter(found))[0])
+        _distributed().init_process_group(
+            "gloo", store=store, rank=ranks.rank, world_size=ranks.count, timeout=_LONGEST
+        )
         try:
             yield ranks
         finally:
@@ -204,22 +208,27 @@ class Ranks:
         Raises:
             UsageError: the environment has only a part of what `torchrun` sets.
         """
-        if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
+        if "RANK" not in os.environ or os.environ.get("WORLD_SIZE", "1") == "1":
             return cls()
         try:
-            return cls(
+            found = cls(
                 rank=int(os.environ["RANK"]),
                 local_rank=int(os.environ["LOCAL_RANK"]),
                 count=int(os.environ["WORLD_SIZE"]),
                 local_count=int(os.environ["LOCAL_WORLD_SIZE"]),
             )
         except (KeyError, ValueError) as error:
-            raise UsageError(
-                "the environment names a rank, but not as torchrun does",
-                expected="RANK, LOCAL_RANK, WORLD_SIZE and LOCAL_WORLD_SIZE, all numbers",
-                found=str(error),
-                hint="start it with torchrun, or unset RANK and WORLD_SIZE",
-            ) from error
+            what = str(error)
+        else:
+            if 0 <= found.rank < found.count and 0 < found.local_count <= found.count:
+                return found
+            what = f"process {found.rank} of {found.count}, {found.local_count} of them here"
+        raise UsageError(
+            "the environment names a rank, but not as torchrun does",
+            expected="RANK, LOCAL_RANK, WORLD_SIZE and LOCAL_WORLD_SIZE, all numbers",
+            found=what,
+            hint="start it with torchrun, or unset RANK and WORLD_SIZE",
+        )
 
 
 ALONE = Ranks()
@@ -234,11 +243,11 @@ class _Watch:
     """Looks, on a thread and over a connection of its own, whether another process failed."""
 
     _SIGNAL = getattr(signal, "SIGURG", None)  # means nothing to anybody, and wakes who waits
-    _FAILED, _KNOWING = "wsss-assets/failed", "wsss-assets/knowing"
     _PAUSE, _LONGEST = 0.5, 10.0  # seconds
 
     def __init__(self, ranks: Ranks) -> None:
         self._ranks = ranks
+        self._failed, self._knowing = f"{_attempt()}/failed", f"{_attempt()}/knowing"
         self._store = _distributed().TCPStore(
             os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False
         )
@@ -266,10 +275,10 @@ class _Watch:
         reason = str(error) or type(error).__name__
         with contextlib.suppress(RuntimeError):
             who = f"process {self._ranks.rank} of {self._ranks.count} failed: {reason}"
-            self._store.compare_set(self._FAILED, "", who)
+            self._store.compare_set(self._failed, "", who)
             self.count_this_one()
             start = time.monotonic()
-            while self._store.add(self._KNOWING, 0) < self._ranks.count:
+            while self._store.add(self._knowing, 0) < self._ranks.count:
                 if time.monotonic() - start > self._LONGEST:
                     break
                 time.sleep(self._PAUSE / 5)
@@ -278,13 +287,13 @@ class _Watch:
         """Count this process, once, among those that know of a failure or have ended."""
         if self._is_counted.acquire(blocking=False):
             with contextlib.suppress(RuntimeError):
-                self._store.add(self._KNOWING, 1)
+                self._store.add(self._knowing, 1)
 
     def _look(self) -> None:
         with contextlib.suppress(RuntimeError):  # the first process has ended, and all is well
             while not self._over.wait(self._PAUSE):
-                if self._store.check([self._FAILED]):
-                    self.failure = str(self._store.get(self._FAILED).decode())
+                if self._store.check([self._failed]):
+                    self.failure = str(self._store.get(self._failed).decode())
                     self.count_this_one()
                     assert self._SIGNAL is not None  # noqa: S101 (for the type checker)
                     signal.pthread_kill(threading.main_thread().ident or 0, self._SIGNAL)
@@ -301,6 +310,11 @@ def _distributed() -> ModuleType:
     except ImportError as error:
         raise MissingDependencyError("torch", "regenerate", "a run of several processes") from error
     return distributed
+
+
+def _attempt() -> str:
+    """What keys of the store begin with: those of before a restart (--max-restarts) stay there."""
+    return f"wsss-assets/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
 
 
 @contextlib.contextmanager

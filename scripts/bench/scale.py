@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import itertools
 import json
@@ -144,8 +143,7 @@ def main(
             )
     _show(found, images, rounds)
     report.add({"title": "scale", "every": every, "points": _points(found)})
-    with contextlib.suppress(FileNotFoundError):
-        report.write(json_target)
+    report.write(json_target)
 
 
 def _show(

@@ -17,6 +17,7 @@ __all__ = [
     "is_full_name",
     "is_place",
     "map_set_names",
+    "near_names",
     "no_map_set",
     "read_file",
     "resolve_name",
@@ -130,6 +131,17 @@ def is_place(text: str) -> bool:
     return (
         len(parts) > 1 or "\\" in text or text in {".", "..", "~"} or text.lower().endswith(".zip")
     )
+
+
+def near_names(text: str, *, benchmark: str, kind: str) -> list[str]:
+    """Last parts of map sets of a benchmark that look like a text, or like the end of a path.
+
+    >>> near_names("maps/vst_dutss", benchmark="voc2012", kind="saliency")
+    ['vst_duts', 'dss_duts']
+    """
+    folder = f"{benchmark}/{kind}/"
+    shorts = [one.rpartition("/")[2] for one in map_set_names() if one.startswith(folder)]
+    return difflib.get_close_matches(text.strip().lower().rpartition("/")[2], shorts, n=2)
 
 
 def no_map_set(name: str) -> UnknownNameError:

@@ -7,18 +7,23 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wsss_assets.cli import anatomy_tables as tables
+from wsss_assets.cli.map_options import map_options, recipe_options
 from wsss_assets.cli.options import (
-    FILE,
-    FOLDER,
-    announce,
+    ignored_option,
     json_option,
     label_options,
     list_options,
-    map_options,
-    progress_bar,
-    recipe_options,
+    predictions_option,
     shared_by_ranks,
+    skip_missing_option,
+    target_option,
+    truth_option,
     workers_option,
+)
+from wsss_assets.cli.output import (
+    announce,
+    progress_bar,
+    takes_standard_output,
     write_json,
     write_text,
 )
@@ -36,22 +41,13 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
-_truth_option = click.option(
-    "--ground-truth", type=FOLDER, required=True, help="Folder of masks <image id>.png."
-)
-_ignored_option = click.option(
-    "--ignored",
-    type=click.Choice(["miss", "background", "drop"]),
-    help="What a predicted 255 counts as: a miss, class 0, or nothing at all.",
-)
-
 
 @click.command("evaluate-errors")
 @shared_by_ranks
-@click.option("--predictions", type=FOLDER, required=True, help="Folder of <image id>.png or .npy.")
-@_truth_option
+@predictions_option
+@truth_option
 @list_options
-@_ignored_option
+@ignored_option
 @click.option(
     "--found-from",
     type=click.FloatRange(0, 1),
@@ -60,8 +56,8 @@ _ignored_option = click.option(
     metavar="SHARE",
     help="The share of an object that must be hit for it to be found.",
 )
-@click.option("--skip-missing", is_flag=True, help="Pass over images without a prediction.")
-@click.option("--plot", type=FILE, help="Draw what each class's union is made of there, as SVG.")
+@skip_missing_option
+@target_option("--plot", words="Draw what each class's union is made of there, as SVG.")
 @workers_option
 @json_option
 @click.pass_context
@@ -94,7 +90,7 @@ def evaluate_errors(
     """
     from wsss_assets.evaluation.anatomy.analyse import analyse_errors
 
-    quiet = _one_to_standard_output(plot, json_target)
+    quiet = takes_standard_output(plot=plot, json=json_target)
     analysis = analyse_errors(
         predictions,
         ground_truth,
@@ -122,11 +118,11 @@ def evaluate_errors(
 @recipe_options
 @label_options
 @map_options
-@_truth_option
-@_ignored_option
+@truth_option
+@ignored_option
 @click.option("--no-best", is_flag=True, help="Only the recipe's own thresholds: one pass.")
 @click.option("--errors", is_flag=True, help="Take the errors of the labels apart; needs SciPy.")
-@click.option("--plot", type=FILE, help="Draw what the unions are made of there; with --errors.")
+@target_option("--plot", words="Draw the mIoU of all four, own and best, there, as SVG.")
 @workers_option
 @json_option
 def ceilings(
@@ -142,23 +138,22 @@ def ceilings(
     ranks: Ranks,
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """Score a recipe with perfect saliency, perfect activation, and both.
+    """Score a recipe with perfect saliency or activation.
 
-    Perfect maps are made of the ground truth. What perfect activation scores is the ceiling that
-    this saliency sets, and the other way round; what both score is the ceiling of the image-level
-    labels and the recipe. At the recipe's own thresholds and at the best ones of each, where the
-    recipe can be swept.
+    And with both. Perfect maps are made of the ground truth. What perfect activation scores is the
+    ceiling that this saliency sets, and the other way round; what both score is the ceiling of the
+    image-level labels and the recipe. At the recipe's own thresholds and at the best ones of each,
+    where the recipe can be swept.
 
     \b
     Example:
       wsss-assets ceilings --labels train_cls.txt --saliency maps/vst_duts --activation maps/cam \\
-        --ground-truth VOCdevkit/VOC2012/SegmentationClass --method cam --ignored miss
+        --ground-truth VOCdevkit/VOC2012/SegmentationClass --method cam --ignored miss \\
+        --plot ceilings.svg
     """
     from wsss_assets.evaluation.ceilings import ceilings as measure
 
-    quiet = _one_to_standard_output(plot, json_target)
-    if plot is not None and not errors:
-        raise UsageError("--plot draws the kinds of errors", hint="add --errors")
+    quiet = takes_standard_output(plot=plot, json=json_target)
     if options["saliency"] is None:
         raise UsageError(
             "ceilings need saliency maps", hint="name their folder with --saliency DIR"
@@ -178,9 +173,8 @@ def ceilings(
     )
     if not ranks.is_first:
         return
-    given = result.variants["given"]
-    if plot is not None and given.errors is not None:
-        write_text(plot, tables.unions_svg(given.errors, benchmark))
+    if plot is not None:
+        write_text(plot, tables.ceilings_svg(result, benchmark))
     if json_target is not None:
         write_json(json_target, result.to_dict())
     if not quiet:
@@ -188,11 +182,3 @@ def ceilings(
 
 
 COMMANDS = (evaluate_errors, ceilings)
-
-
-def _one_to_standard_output(plot: Path | None, json_target: Path | None) -> bool:
-    """Whether a file goes to standard output, so that nothing else may."""
-    dashes = [str(target) for target in (plot, json_target)].count("-")
-    if dashes > 1:
-        raise UsageError("--plot and --json cannot both go to standard output")
-    return dashes > 0

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from math import isnan
 from typing import TYPE_CHECKING
 
 import click
 
-from wsss_assets.cli.options import print_table
+from wsss_assets.cli.output import percent, print_table, print_words, signed, some
 
 if TYPE_CHECKING:
     from wsss_assets.benchmarks import Benchmark
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from wsss_assets.evaluation.ceilings import Ceilings
     from wsss_assets.evaluation.scores import Scores
 
-__all__ = ["print_analysis", "print_ceilings", "unions_svg"]
+__all__ = ["ceilings_svg", "print_analysis", "print_ceilings", "unions_svg"]
 
 _SHORT = {
     "missed_object": "object",
@@ -48,6 +49,14 @@ _VARIANTS = {
 }
 
 
+_SEARCHED = {
+    "both": "best: over all saliency thresholds and tau",
+    "tau": "best: over all tau, the saliency threshold as it is",
+    None: "at the recipe's own thresholds alone",
+}
+"""Which thresholds the best ones are the best of."""
+
+
 def print_analysis(analysis: ErrorAnalysis) -> None:
     """Tables of classes, kinds, sizes and bands."""
     _print_classes(analysis.anatomy)
@@ -57,17 +66,20 @@ def print_analysis(analysis: ErrorAnalysis) -> None:
     _print_sizes(analysis.anatomy)
     click.echo()
     _print_bands(analysis.bands)
-    click.echo(f"\n{_provenance(analysis.anatomy.scores)}")
+    click.echo()
+    print_words(_provenance(analysis.anatomy.scores))
     if analysis.missing:
-        shown = ", ".join(analysis.missing[:5]) + (", …" if len(analysis.missing) > 5 else "")
-        click.echo(f"passed over without a prediction: {len(analysis.missing)} ({shown})", err=True)
+        count = len(analysis.missing)
+        click.echo(
+            f"passed over without a prediction: {count} ({some(analysis.missing)})", err=True
+        )
 
 
 def _print_classes(anatomy: AnatomyResult) -> None:
     """What the union of each class is made of."""
     click.echo("of each class's union, %: hit, and lost to")
     rows = [
-        (name, _percent(one["iou"]), *(_percent(one["lost"][loss]) for loss in _SHORT))
+        (name, percent(one["iou"]), *(percent(one["lost"][loss]) for loss in _SHORT))
         for name, one in anatomy.to_dict()["per_class"].items()
         if one["union"]
     ]
@@ -83,9 +95,9 @@ def _print_kinds(anatomy: AnatomyResult) -> None:
         (
             kind.replace("_", " "),
             str(count),
-            _percent(count / pixels if pixels else None),
-            _percent(repaired[kind]) if kind in repaired else _percent(miou),
-            f"{(repaired[kind] - miou) * 100:+.2f}"
+            percent(count / pixels if pixels else None),
+            percent(repaired[kind]) if kind in repaired else percent(miou),
+            signed((repaired[kind] - miou) * 100, 2)
             if kind in repaired and miou is not None
             else "",
         )
@@ -106,8 +118,8 @@ def _print_sizes(anatomy: AnatomyResult) -> None:
             (
                 f"{name} ({end} px)",
                 str(one["objects"]),
-                _percent(one["found"]),
-                *(_percent(count / whole if whole else None) for count in pixels.values()),
+                percent(one["found"]),
+                *(percent(count / whole if whole else None) for count in pixels.values()),
             )
         )
     heads = ("right", "object", "part", "confused", "ignored")
@@ -119,7 +131,7 @@ def _print_bands(bands: BandScores) -> None:
         (
             "whole images" if one["width"] is None else f"within {one['width']} px",
             str(one["pixels"]),
-            _percent(one["miou"]),
+            percent(one["miou"]),
         )
         for one in bands.to_dict()
     ]
@@ -137,26 +149,21 @@ def print_ceilings(result: Ceilings) -> None:
         rows.append(
             (
                 _VARIANTS[name],
-                _percent(one.own.miou),
-                *((_percent(best.miou), str(threshold), f"{best.tau:.3f}") if best else ()),
+                percent(one.own.miou),
+                *((percent(best.miou), str(threshold), f"{best.tau:.3f}") if best else ()),
             )
         )
     heads = ("best", "saliency >", "tau") if result.searched else ()
     print_table(("mIoU", "own", *heads), rows)
-    click.echo(
-        {
-            "both": "best: over all saliency thresholds and tau",
-            "tau": "best: over all tau, the saliency threshold as it is",
-            None: "at the recipe's own thresholds alone",
-        }[result.searched]
-    )
+    click.echo(_SEARCHED[result.searched])
     given = result.variants["given"]
     if given.errors is not None:
         click.echo("\nmaps as given: ", nl=False)
         _print_classes(given.errors)
         click.echo("\n% of all pixels:")
         _print_variants(result)
-    click.echo(f"\n{_provenance(given.own)}")
+    click.echo()
+    print_words(_provenance(given.own))
 
 
 def _print_variants(result: Ceilings) -> None:
@@ -165,7 +172,7 @@ def _print_variants(result: Ceilings) -> None:
     for name, one in result.variants.items():
         pixels = {} if one.errors is None else one.errors.pixels
         whole = sum(pixels.values()) or 1
-        rows.append((_VARIANTS[name], *(_percent(pixels[kind] / whole) for kind in pixels)))
+        rows.append((_VARIANTS[name], *(percent(pixels[kind] / whole) for kind in pixels)))
     heads = ["right", *(head for loss, head in _SHORT.items() if loss != "claimed")]
     print_table(("kind", *heads), rows)
 
@@ -178,7 +185,7 @@ def unions_svg(anatomy: AnatomyResult, benchmark: Benchmark) -> str:
         Bar(
             name,
             [one["iou"], *(one["lost"][loss] for loss in _SHORT)],
-            f"IoU {_percent(one['iou'])}",
+            f"IoU {percent(one['iou'])}",
         )
         for name, one in anatomy.to_dict()["per_class"].items()
         if one["union"]
@@ -187,25 +194,40 @@ def unions_svg(anatomy: AnatomyResult, benchmark: Benchmark) -> str:
         bars,
         ["hit (IoU)", *_LONG],
         title=f"{benchmark.title}: what each class's union is made of",
-        subtitle=f"mIoU {_percent(anatomy.scores.miou)}; the union of a class is all that is it "
+        subtitle=f"mIoU {percent(anatomy.scores.miou)}; the union of a class is all that is it "
         "or is called it",
         footer=_provenance(anatomy.scores),
     )
 
 
+def ceilings_svg(result: Ceilings, benchmark: Benchmark) -> str:
+    """A bar for each variant: its mIoU at the recipe's own thresholds, and more at the best."""
+    from wsss_assets.report.bars import Bar, bars_svg
+
+    bars = []
+    for name, one in result.variants.items():
+        own = one.own.miou or 0.0
+        best = own if one.best is None or isnan(one.best.miou) else one.best.miou
+        notes = dict.fromkeys(percent(value, 1) for value in (one.own.miou, best))
+        bars.append(Bar(_VARIANTS[name], [own, max(best - own, 0.0)], " → ".join(notes)))
+    parts = ["at the recipe's own thresholds", "more at the best thresholds"]
+    return bars_svg(
+        bars if result.searched else [Bar(one.name, one.shares[:1], one.note) for one in bars],
+        parts if result.searched else parts[:1],
+        title=f"{benchmark.title}: mIoU with the maps as given, and with perfect ones",
+        subtitle=f"{result.recipe.describe()}; {_SEARCHED[result.searched]}",
+        footer=_provenance(result.variants["given"].own),
+    )
+
+
 def _provenance(scores: Scores) -> str:
-    digest = scores.ground_truth_digest
-    parts = [
-        f"{scores.benchmark} {scores.split or '(split not named)'}",
-        f"{scores.images} images",
-        f"ground truth {digest[:16] if digest else 'unknown'}",
-    ]
-    if scores.ignored:
-        parts.append(f"255 counted as: {scores.ignored}")
-    if scores.synthetic:
-        parts.append("SYNTHETIC: drawn by a program")
-    return ", ".join(parts)
+    from wsss_assets.report.provenance import provenance_line
 
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value * 100:.2f}"
+    return provenance_line(
+        scores.benchmark,
+        scores.split,
+        scores.images,
+        scores.ground_truth_digest,
+        ignored=scores.ignored,
+        synthetic=scores.synthetic,
+    )

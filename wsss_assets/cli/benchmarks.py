@@ -6,16 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from wsss_assets.cli.options import (
-    FILE,
-    FOLDER,
-    benchmark_option,
-    json_option,
-    print_table,
-    progress_bar,
-    workers_option,
-    write_json,
-)
+from wsss_assets.cli.options import FILE, FOLDER, benchmark_option, json_option, workers_option
+from wsss_assets.cli.output import print_table, progress_bar, write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -180,7 +172,9 @@ def labels(
         click.echo(format_label_list(found), nl=False)
     else:
         write_label_list(out, found)
-    click.echo(f"{len(found)} images, from: {found.source}", err=True)
+    from wsss_assets.map_sets.feedback import counted
+
+    click.echo(f"{counted(len(found), 'image')}, from: {found.source}", err=True)
 
 
 @click.command("ground-truth")
@@ -230,9 +224,13 @@ def ground_truth(
         workers=workers,
         progress=progress_bar("images"),
     )
+    from wsss_assets.map_sets.feedback import counted
+
+    bare = counted(summary.without_annotation, "image")
     click.echo(
-        f"{summary.written} label maps written to {out} by the rule {summary.rule}, "
-        f"{summary.kept} were there, {summary.without_annotation} images have no annotation"
+        f"{counted(summary.written, 'label map')} written to {out} by the rule {summary.rule}, "
+        f"{summary.kept:,} {'was' if summary.kept == 1 else 'were'} there, "
+        f"{bare} {'has' if summary.without_annotation == 1 else 'have'} no annotation"
     )
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wsss_assets.cli.options import benchmark_option, json_option, print_table, write_json
+from wsss_assets.cli.options import benchmark_option, json_option
+from wsss_assets.cli.output import print_table, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -221,7 +222,7 @@ def results(
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print what makes a shell complete commands, options and map sets.
+    """Print what lets a shell complete commands and names.
 
     \b
     Examples:

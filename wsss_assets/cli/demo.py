@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wsss_assets.cli.options import FOLDER, print_table, progress_bar, workers_option
+from wsss_assets.cli.options import FOLDER, workers_option
+from wsss_assets.cli.output import print_table, progress_bar
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,10 +51,10 @@ def demo(out: Path, images: int, seed: int, workers: int | None) -> None:
 @_seed_option
 @workers_option
 def mini(out: Path, images: int, seed: int, workers: int | None) -> None:
-    """Draw the synthetic benchmark: photos, masks, lists and maps.
+    """Draw the synthetic benchmark as a devkit folder.
 
-    A folder like a VOC devkit, with three saliency and seven activation map sets beside it, to
-    try commands and other people's code on. Stopped, the same command goes on.
+    Photos, masks and lists as in a VOC devkit, with three saliency and seven activation map sets
+    beside it, to try commands and other people's code on. Stopped, the same command goes on.
 
     \b
     Example:

@@ -6,20 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wsss_assets.cli.map_options import map_options, recipe_options
 from wsss_assets.cli.options import (
     FOLDER,
-    announce,
     json_option,
     label_options,
-    map_options,
-    print_failures,
-    print_table,
-    progress_bar,
-    recipe_options,
     shared_by_ranks,
     workers_option,
-    write_json,
 )
+from wsss_assets.cli.output import announce, print_failures, print_table, progress_bar, write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,7 +83,11 @@ def pseudo_label(
     if json_target is not None:
         write_json(json_target, {**vars(summary), "recipe": recipe.settings(), "out": str(out)})
     if str(json_target) != "-":
-        click.echo(f"{summary.written} labels written to {out}, {summary.kept} were there")
+        from wsss_assets.map_sets.feedback import counted
+
+        there = "was" if summary.kept == 1 else "were"
+        written = counted(summary.written, "label")
+        click.echo(f"{written} written to {out}, {summary.kept:,} {there} there")
         print_failures(summary.failed, "label")
     if summary.failed:
         ctx.exit(1)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wsss_assets.cli.catalog import complete_map_set
-from wsss_assets.cli.options import FILE, FOLDER, json_option, print_table, write_json
+from wsss_assets.cli.options import FILE, FOLDER, json_option
+from wsss_assets.cli.output import print_table, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,8 @@ source_option = click.option(
 labels_option = click.option(
     "--labels",
     type=FILE,
-    help="Import these images, in this order: `id c c …`.  [default: WSSS-BED's list]",
+    help="Import these images, in this order: `id c c …`; - for standard input.  "
+    "[default: WSSS-BED's list]",
 )
 
 
@@ -117,9 +119,10 @@ def download(
 @json_option
 @click.pass_context
 def verify(ctx: click.Context, names: tuple[str, ...], json_target: Path | None) -> None:
-    """Take the digest of every file of the map sets held here, or of some.
+    """Take the digest of every file of the map sets here.
 
-    Exit status 1 where a file is missing or damaged; 'download' heals it.
+    Of all of them, or of those named. Exit status 1 where a file is missing or damaged; 'download'
+    heals it.
 
     \b
     Example:
@@ -183,7 +186,7 @@ def export(
     revision: str | None,
     labels: Path | None,
 ) -> None:
-    """Write a map set as loose files, as existing code reads them.
+    """Write a map set as loose files for existing code.
 
     The set is downloaded first if need be. A run that was stopped goes on when it is started
     again. Exit status 1 where images have no map; they are listed.

@@ -1,52 +1,35 @@
-"""Options that several commands share, and how they print."""
+"""Options that several commands share: which images, with how many threads, where results go."""
 
 from __future__ import annotations
 
 import functools
-import json
 import os
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection
 
-    from wsss_assets.benchmarks import Benchmark
-    from wsss_assets.catalog.records import Kind
-    from wsss_assets.devkit.image_labels import ImageLabels
-    from wsss_assets.labels.recipes import Recipe
     from wsss_assets.ranks import Ranks
 
 __all__ = [
     "FILE",
     "FOLDER",
-    "announce",
     "benchmark_option",
+    "ignored_option",
     "json_option",
     "label_options",
     "list_options",
-    "map_options",
-    "named_places",
-    "open_maps",
-    "print_failures",
-    "print_table",
-    "progress_bar",
-    "read_text",
-    "recipe_options",
-    "several_map_options",
+    "predictions_option",
     "shared_by_ranks",
+    "skip_missing_option",
+    "target_option",
+    "truth_option",
+    "with_options",
     "workers_option",
-    "write_json",
-    "write_text",
 ]
-
-Item = TypeVar("Item")
-
-_MOST_SHOWN = 20
-
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
@@ -60,13 +43,26 @@ benchmark_option = click.option(
 )
 
 
-workers_option = click.option(
-    "--workers", type=click.IntRange(min=1), metavar="N", help="Threads.  [default: one per core]"
+predictions_option = click.option(
+    "--predictions", type=FOLDER, required=True, help="Folder of <image id>.png or .npy."
 )
 
+skip_missing_option = click.option(
+    "--skip-missing", is_flag=True, help="Pass over images without a prediction."
+)
 
-_stream_option = click.option(
-    "--stream", is_flag=True, help="Read map sets from the Hub as needed, without a local copy."
+truth_option = click.option(
+    "--ground-truth", type=FOLDER, required=True, help="Folder of masks <image id>.png."
+)
+
+ignored_option = click.option(
+    "--ignored",
+    type=click.Choice(["miss", "background", "drop"]),
+    help="What a predicted 255 counts as: a miss, class 0, or nothing at all.",
+)
+
+workers_option = click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Threads.  [default: one per core]"
 )
 
 
@@ -85,12 +81,18 @@ def _can_be_made(_: click.Context, __: click.Parameter, target: Path | None) -> 
     return target
 
 
-json_option = click.option(
-    "--json",
-    "json_target",
-    type=FILE,
-    callback=_can_be_made,
-    help="Write JSON there; - for standard output.",
+def target_option(*names: str, words: str) -> Callable[..., Callable[..., object]]:
+    """An option that names a file to write, refused at once where that cannot be written.
+
+    Args:
+        names: as of `click.option`.
+        words: its help.
+    """
+    return click.option(*names, type=FILE, callback=_can_be_made, help=words)
+
+
+json_option = target_option(
+    "--json", "json_target", words="Write JSON there; - for standard output."
 )
 
 
@@ -134,7 +136,7 @@ def label_options(command: Callable[..., object]) -> Callable[..., object]:
         listed = ranks.first(lambda: resolve_labels(known, split, labels=labels))
         return command(labels=listed, split=split, benchmark=known, **others)
 
-    return _with(
+    return with_options(
         run,
         benchmark_option,
         click.option("--labels", type=FILE, help="A label list `id c c …`; - for standard input."),
@@ -187,10 +189,14 @@ def list_options(command: Callable[..., object]) -> Callable[..., object]:
                 )
         return command(wanted=wanted, split=split, benchmark=known, **others)
 
-    return _with(
+    return with_options(
         run,
         click.option("--ids", type=FILE, help="Which images: a list; - for standard input."),
-        click.option("--labels", type=FILE, help="Which images: a label list `id c c …`."),
+        click.option(
+            "--labels",
+            type=FILE,
+            help="Which images: a label list `id c c …`; - for standard input.",
+        ),
         click.option(
             "--split",
             metavar="NAME",
@@ -201,314 +207,7 @@ def list_options(command: Callable[..., object]) -> Callable[..., object]:
     )
 
 
-def map_options(command: Callable[..., object]) -> Callable[..., object]:
-    """Options that say where the maps are; below `recipe_options` and `label_options`.
-
-    The command gets `saliency` and `activation`, each a folder or a source of maps.
-    """
-
-    @functools.wraps(command)
-    def run(
-        *,
-        recipe: Recipe,
-        benchmark: Benchmark,
-        split: str | None,
-        saliency: str | None,
-        activation: str,
-        stream: bool,
-        **others: Any,  # noqa: ANN401
-    ) -> object:
-        read = saliency if recipe.uses_saliency else None
-        how = _how_opened(others, [one for one in (read, activation) if one], stream=stream)
-        beside = None if saliency is None or _is_path(saliency) else saliency
-        return command(
-            recipe=recipe,
-            benchmark=benchmark,
-            split=split,
-            saliency=saliency and Path(saliency)
-            if read is None
-            else open_maps(read, "saliency", benchmark, split, **how),
-            activation=open_maps(activation, "activation", benchmark, split, beside, **how),
-            **others,
-        )
-
-    return _with(
-        run,
-        click.option(
-            "--saliency", metavar="DIR|NAME", help="Folder of <image id>.png, or a map set."
-        ),
-        click.option(
-            "--activation",
-            metavar="DIR|NAME",
-            required=True,
-            help="Folder of <image id>_<class>.png (0-based), or of <image id>.npy dictionaries, "
-            "or a map set.",
-        ),
-        _stream_option,
-    )
-
-
-def several_map_options(command: Callable[..., object]) -> Callable[..., object]:
-    """Options that say where several sets of maps are; below `label_options`.
-
-    The command gets `saliency` and `activation`, each a mapping of folders or sources by name.
-    """
-
-    @functools.wraps(command)
-    def run(
-        *,
-        benchmark: Benchmark,
-        split: str | None,
-        saliency: Sequence[str],
-        activation: Sequence[str],
-        stream: bool,
-        **others: Any,  # noqa: ANN401
-    ) -> object:
-        places = [
-            *named_places(saliency, "saliency").values(),
-            *named_places(activation, "activation").values(),
-        ]
-        how = _how_opened(others, places, stream=stream)
-
-        def opened(given: Sequence[str], kind: Kind) -> dict[str, Any]:
-            return {
-                name: open_maps(place, kind, benchmark, split, **how)
-                for name, place in named_places(given, kind).items()
-            }
-
-        return command(
-            benchmark=benchmark,
-            split=split,
-            saliency=opened(saliency, "saliency"),
-            activation=opened(activation, "activation"),
-            **others,
-        )
-
-    return _with(
-        run,
-        click.option(
-            "--saliency",
-            metavar="[NAME=]DIR|SET",
-            multiple=True,
-            help="Folder of <image id>.png, or a map set; as often as there are.",
-        ),
-        click.option(
-            "--activation",
-            metavar="[NAME=]DIR|SET",
-            multiple=True,
-            required=True,
-            help="Folder of <image id>_<class>.png (0-based), or of <image id>.npy dictionaries, "
-            "or a map set; as often as there are.",
-        ),
-        _stream_option,
-    )
-
-
-def named_places(given: Sequence[str], kind: str) -> dict[str, str]:
-    """Places by the names that tables call them by: given ones, or the last parts of paths.
-
-    Raises:
-        UsageError: two have one name.
-    """
-    from wsss_assets.errors import UsageError
-
-    named: dict[str, str] = {}
-    for text in given:
-        name, equals, place = text.partition("=")
-        if not equals or "/" in name or Path(text).is_dir():
-            name, place = Path(text).name, text
-        if not name or not place or name in named:
-            raise UsageError(
-                f"--{kind} {text}: " + (f"{name} is named twice" if name in named else "no name"),
-                hint=f"give each a name of its own: --{kind} NAME={place or 'DIR'}",
-            )
-        named[name] = place
-    return named
-
-
-def _is_path(text: str) -> bool:
-    """Whether a text means a folder, and not a map set such as `cam`."""
-    from wsss_assets.catalog.names import is_place
-
-    return Path(text).is_dir() or is_place(text)
-
-
-def _how_opened(
-    options: Mapping[str, Any], places: Sequence[str], *, stream: bool
-) -> dict[str, Any]:
-    """What else `open_maps` has to know, from a command's other options.
-
-    Raises:
-        UsageError: streams were asked for, and there are only folders.
-    """
-    from wsss_assets.errors import UsageError
-    from wsss_assets.ranks import ALONE
-
-    if stream and all(map(_is_path, places)):
-        raise UsageError(
-            "--stream reads map sets from the Hub, and these are folders",
-            expected="a map set by its name, e.g. --activation cam",
-            found=", ".join(places),
-            hint="leave out --stream: a folder is read where it lies",
-        )
-    ids = tuple(options["labels"]) if stream else ()
-    return {"stream": stream, "ids": ids, "ranks": options.get("ranks", ALONE)}
-
-
-def open_maps(
-    name: str,
-    kind: Kind,
-    benchmark: Benchmark,
-    split: str | None,
-    beside: str | None = None,
-    **how: Any,  # noqa: ANN401 (stream, ids and ranks of `open_map_set`)
-) -> Any:  # noqa: ANN401 (a folder, or a source of maps)
-    """The maps that an option names: a folder, or a map set, fetched if need be.
-
-    Args:
-        name: what was given.
-        kind: which maps.
-        benchmark: whose.
-        split: which split of a map set.
-        beside: name of the saliency set to go with them.
-        how: whether and in which order a set is streamed, and by which processes.
-    """
-    if _is_path(name):
-        from wsss_assets.catalog.names import is_place, map_set_names
-        from wsss_assets.ranks import ALONE
-
-        named_so = f"{benchmark.name}/{kind}/{name}" in map_set_names()
-        if not is_place(name) and named_so and how.get("ranks", ALONE).is_first:
-            click.echo(f"reading the folder {name}, not the map set of that name", err=True)
-        return Path(name)
-    from wsss_assets.map_sets.feedback import Terminal
-    from wsss_assets.map_sets.sources import open_map_set
-
-    return open_map_set(
-        name, kind, benchmark.name, split, saliency=beside, feedback=Terminal(), **how
-    )
-
-
-def recipe_options(command: Callable[..., object]) -> Callable[..., object]:
-    """Options that choose a recipe and change its settings; the command gets `recipe`."""
-
-    @functools.wraps(command)
-    def run(
-        *,
-        recipe: str | None,
-        method: str | None,
-        tau: float | None,
-        saliency_threshold: float | None,
-        ignore: bool | None,
-        no_saliency: bool,
-        **others: Any,  # noqa: ANN401
-    ) -> object:
-        from wsss_assets.labels.recipes import get_recipe
-
-        chosen = get_recipe(recipe, method=method).changed(
-            tau=tau,
-            saliency_threshold=saliency_threshold,
-            ignore=ignore,
-            saliency=False if no_saliency else None,
-        )
-        return command(recipe=chosen, **others)
-
-    return _with(
-        run,
-        click.option("--recipe", metavar="NAME", help="A published rule.  [default: wsss-bed]"),
-        click.option(
-            "--method",
-            metavar="NAME",
-            help="WSSS-BED's settings for maps of cam, oaa, mcis, drs, edam, eps or l2g.",
-        ),
-        click.option("--tau", type=float, help="Activation threshold, 0 to 1."),
-        click.option(
-            "--saliency-threshold", type=float, help="Saliency above it counts; 0 keeps it soft."
-        ),
-        click.option(
-            "--ignore/--no-ignore", default=None, help="Salient pixels of no class become 255."
-        ),
-        click.option("--no-saliency", is_flag=True, help="A constant background score of tau."),
-    )
-
-
-def announce(recipe: Recipe, labels: ImageLabels, saliency: object, ranks: Ranks) -> None:
-    """Say on standard error what will be done with what, in the first process."""
-    if not ranks.is_first:
-        return
-    if saliency is not None and not recipe.uses_saliency:
-        click.echo(f"this recipe uses no saliency: {saliency} is not read", err=True)
-    click.echo(f"{recipe.describe()}; {len(labels)} images, from: {labels.source}", err=True)
-
-
-def progress_bar(
-    label: str, ranks: Ranks | None = None
-) -> Callable[[Iterable[Item], int], Iterator[Item]]:
-    """A wrapper for iterables that shows a bar on a terminal's standard error.
-
-    Args:
-        label: what stands before it.
-        ranks: which process this is; the first one has the bar, of its own share.
-    """
-    hidden = ranks is not None and not ranks.is_first
-
-    def wrap(items: Iterable[Item], length: int) -> Iterator[Item]:
-        if hidden or not sys.stderr.isatty():
-            yield from items
-            return
-        with click.progressbar(items, length=length, label=label, file=sys.stderr) as bar:
-            yield from bar
-
-    return wrap
-
-
-def write_json(target: Path, value: object) -> None:
-    """Write JSON to a file, or to standard output for `-`, there in letters that it has."""
-    encoding = (sys.stdout.encoding or "").lower() if str(target) == "-" else "utf-8"
-    plain = "utf" not in encoding
-    write_text(target, json.dumps(value, indent=2, ensure_ascii=plain, allow_nan=False) + "\n")
-
-
-def read_text(source: Path) -> str:
-    """Read a text file, or standard input for `-`."""
-    return sys.stdin.read() if str(source) == "-" else source.read_text("utf-8")
-
-
-def write_text(target: Path, text: str) -> None:
-    """Write a text file, whole or not at all, or standard output for `-`."""
-    if str(target) == "-":
-        click.echo(text, nl=False)
-        return
-    from wsss_assets.storage.files import write_atomically
-
-    write_atomically(target, text)
-
-
-def print_failures(failed: Mapping[str, str], what: str) -> None:
-    """List on standard error which images have no label or map, and why."""
-    if failed:
-        have = "1 image has" if len(failed) == 1 else f"{len(failed)} images have"
-        click.echo(f"{have} no {what}:", err=True)
-    for image_id, reason in list(failed.items())[:_MOST_SHOWN]:
-        click.echo(f"  {image_id}: {reason}".replace("\n", " "), err=True)
-    if len(failed) > _MOST_SHOWN:
-        rest = len(failed) - _MOST_SHOWN
-        click.echo(f"  … and {rest} more (--json FILE lists them all)", err=True)
-
-
-def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print aligned columns: the first to the left, the others to the right."""
-    lines = [header, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    for line in lines:
-        cells = [
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        click.echo("  ".join(cells).rstrip())
-
-
-def _with(
+def with_options(
     command: Callable[..., object], *options: Callable[..., Callable[..., object]]
 ) -> Callable[..., object]:
     """Add options so that `--help` lists them in the order given."""

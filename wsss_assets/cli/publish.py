@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wsss_assets.cli.options import (
-    FILE,
-    FOLDER,
-    json_option,
-    print_table,
-    read_text,
-    workers_option,
-    write_json,
-)
+from wsss_assets.cli.options import FILE, FOLDER, json_option, workers_option
+from wsss_assets.cli.output import print_table, read_text, write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +33,8 @@ staging_option = click.option(
 @click.option(
     "--labels",
     type=FILE,
-    help="The images, their order and classes: `id c c …`.  [default: WSSS-BED's list]",
+    help="The images, their order and classes: `id c c …`; - for standard input.  "
+    "[default: WSSS-BED's list]",
 )
 @click.option(
     "--made-by",
@@ -78,7 +72,7 @@ def pack(
     workers: int | None,
     json_target: Path | None,
 ) -> None:
-    """Pack loose maps into shards and a record, ready to be published.
+    """Pack loose maps into shards, ready to be published.
 
     Saliency maps are named <image id>.png, activation maps <image id>_<class>.png with 0-based
     classes. A missing or unusable map becomes a hole, which the record lists. For an id of the
@@ -124,9 +118,12 @@ def pack(
         write_json(json_target, content.model_dump(mode="json"))
     if str(json_target) == "-":
         return
+    from wsss_assets.map_sets.feedback import counted
+
     click.echo(
-        f"{staging / record.id}: {content.rows:,} images, {content.maps:,} maps, "
-        f"{content.size:,} bytes, {len(content.holes):,} holes"
+        f"{staging / record.id}: {counted(content.rows, 'image')}, "
+        f"{counted(content.maps, 'map')}, {counted(content.size, 'byte')}, "
+        f"{counted(len(content.holes), 'hole')}"
     )
     for hole in content.holes[:10]:
         what = "" if hole.class_id is None else f", class {hole.class_id}"
@@ -156,11 +153,11 @@ def publish(
     records: Path | None,
     json_target: Path | None,
 ) -> None:
-    """Publish packed map sets on the Hugging Face Hub as a new version.
+    """Publish packed map sets on the Hugging Face Hub.
 
-    One commit, held to the manifest, read back into an empty cache, and only then tagged. After
-    any failure, run it again: what was done is not done twice. Sets that the repository holds
-    already stay. Needs a token with write access: HF_TOKEN, or 'hf auth login'.
+    A new version is one commit, held to the manifest, read back into an empty cache, and only then
+    tagged. After any failure, run it again: what was done is not done twice. Sets that the
+    repository holds already stay. Needs a token with write access: HF_TOKEN, or 'hf auth login'.
 
     \b
     Examples:

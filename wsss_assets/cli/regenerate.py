@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wsss_assets.cli.options import FILE, FOLDER, json_option, print_failures, write_json
+from wsss_assets.cli.options import FILE, FOLDER, json_option
+from wsss_assets.cli.output import print_failures, write_json
 from wsss_assets.cli.regenerate_activation import activation_options, kind_of
 from wsss_assets.cli.regenerate_attribution import attribution_options
 from wsss_assets.cli.regenerate_onnx import onnx_options
@@ -66,8 +67,8 @@ def _colour(
     "--labels",
     type=FILE,
     metavar="FILE|predicted",
-    help="Make maps of the images of a label list `id c c …`; for activation maps, of the classes "
-    "that it names, or of those that the network itself predicts.",
+    help="Make maps of the images of a label list `id c c …`, - for standard input; for activation "
+    "maps, of the classes that it names, or of those that the network itself predicts.",
 )
 @click.option(
     "--ids", type=FILE, help="Make maps of these images, one id per line; - for standard input."
@@ -129,14 +130,14 @@ def regenerate(
     asked: Asked,
     **options: Any,  # noqa: ANN401 (handed on as they are)
 ) -> None:
-    """Make saliency or activation maps of photos, from the weights of a network.
+    """Make saliency or activation maps of photos.
 
-    Writes a grey PNG per photo, or one per class that a photo shows, and beside them a record of
-    how. Maps that are there already, made from the same photo in the same way, are kept: stopped
-    or killed, the same command goes on. Photos that are missing or unusable are listed at the
-    end, and the exit status is 1. Without a list of images, all photos of the folder are taken;
-    activation maps need labels. With several GPUs:
-    torchrun --nproc-per-node N -m wsss_assets regenerate …
+    Writes, by the weights of a network, a grey PNG per photo, or one per class that a photo shows,
+    and beside them a record of how. Maps that are there already, made from the same photo in the
+    same way, are kept: stopped or killed, the same command goes on. Photos that are missing or
+    unusable are listed at the end, and the exit status is 1. Without a list of images, all photos
+    of the folder are taken; activation maps need labels. With several GPUs: torchrun
+    --nproc-per-node N -m wsss_assets regenerate …
 
     With --verify no maps are kept: a sample of a published set, or of a folder of maps, is remade
     and compared. The exit status says whether it is a reproduction.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from wsss_assets.cli.options import print_failures, write_json
+from wsss_assets.cli.output import print_failures, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -261,7 +261,7 @@ def _labelling(
     labels: Path | None,
 ) -> Labelling:
     """How labels are made of saliency maps, if there are activation maps to make them with."""
-    from wsss_assets.cli.options import open_maps
+    from wsss_assets.cli.map_options import open_maps
     from wsss_assets.devkit.image_labels import resolve_labels
     from wsss_assets.errors import UsageError
     from wsss_assets.regenerate.verify import Labelling
@@ -289,7 +289,7 @@ def _labelling_of_activation(
     listed: ImageLabels,
 ) -> Labelling:
     """How labels are made of activation maps, if there are saliency maps to make them with."""
-    from wsss_assets.cli.options import open_maps
+    from wsss_assets.cli.map_options import open_maps
     from wsss_assets.errors import UsageError
     from wsss_assets.labels.recipes import METHODS, get_recipe
     from wsss_assets.regenerate.verify import Labelling

@@ -7,17 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wsss_assets.cli.map_options import (
+    how_opened,
+    named_places,
+    open_each,
+    open_maps,
+    stream_option,
+)
 from wsss_assets.cli.options import (
-    FILE,
-    FOLDER,
     json_option,
     label_options,
-    named_places,
-    open_maps,
-    print_table,
-    progress_bar,
     shared_by_ranks,
+    target_option,
+    truth_option,
     workers_option,
+)
+from wsss_assets.cli.output import (
+    WIDTH,
+    percent,
+    print_table,
+    print_words,
+    progress_bar,
+    takes_standard_output,
     write_json,
     write_text,
 )
@@ -63,15 +74,16 @@ _AREA_TOLERANCE = 0.05
     "--activation",
     metavar="[NAME=]DIR|SET",
     multiple=True,
-    help="Maps to compare with it, in the same form; as often as there are.",
+    help="Maps to compare with it, in the same form; may be repeated.",
 )
 @click.option(
     "--predictions",
     metavar="[NAME=]DIR",
     multiple=True,
-    help="Pseudo-labels to compare with it, <image id>.png; as often as there are.",
+    help="Pseudo-labels to compare with it, <image id>.png; may be repeated.",
 )
-@click.option("--ground-truth", type=FOLDER, required=True, help="Folder of masks <image id>.png.")
+@stream_option
+@truth_option
 @click.option(
     "--eta",
     type=float,
@@ -86,7 +98,7 @@ _AREA_TOLERANCE = 0.05
 @click.option(
     "--per-image-means", is_flag=True, help="Means over images, too: reads all maps again."
 )
-@click.option("--plot", type=FILE, help="Draw NDR-recall over NDR-FPR there, as SVG.")
+@target_option("--plot", words="Draw NDR-recall over NDR-FPR there, as SVG.")
 @workers_option
 @json_option
 def evaluate_regions(
@@ -96,13 +108,14 @@ def evaluate_regions(
     reference: str,
     activation: Sequence[str],
     predictions: Sequence[str],
+    stream: bool,
     per_class: bool,
     plot: Path | None,
     json_target: Path | None,
     ranks: Ranks,
     **options: Any,  # noqa: ANN401 (ground_truth, eta, threshold, per_image_means, workers)
 ) -> None:
-    """Measure what maps add to a reference CAM, and what they lose of it.
+    """Measure what maps add to a reference CAM, or lose.
 
     The reference covers a part of each object, its discriminative region (DR), where it is at
     least eta; the rest of the object is the non-discriminative region (NDR). The table says how
@@ -121,8 +134,18 @@ def evaluate_regions(
         --activation maps/oaa --activation maps/eps \\
         --ground-truth VOCdevkit/VOC2012/SegmentationClass
     """
-    tested = _opened(activation, predictions, benchmark, split, ranks)
-    source = open_maps(reference, "activation", benchmark, split, ranks=ranks)
+    from wsss_assets.evaluation.regions.images import LabelMasks, RegionImages
+
+    quiet = takes_standard_output(plot=plot, json=json_target)
+    maps, masks = _places(activation, predictions)
+    how = how_opened([reference, *maps.values()], labels, ranks, stream=stream)
+    tested: dict[str, Any] = {
+        **open_each(maps, "activation", benchmark, split, **how),
+        **{name: LabelMasks(Path(at), benchmark) for name, at in masks.items()},
+    }
+    source = open_maps(reference, "activation", benchmark, split, **how)
+    for one in tested.values():  # what a later one lacks is said before the first is read
+        RegionImages(labels, source, one, options["ground_truth"], benchmark, ranks)
     analysed = {
         name: _analyse(labels, source, maps, name, benchmark, split, ranks, **options)
         for name, maps in tested.items()
@@ -132,29 +155,29 @@ def evaluate_regions(
     if json_target is not None:
         sets = {name: scores.to_dict() for name, scores in analysed.items()}
         write_json(json_target, {"reference": str(source), "sets": sets})
-    if plot is not None:
-        write_text(plot, _svg(analysed, reference))
-    if "-" not in {str(json_target), str(plot)}:
+    if not quiet:
         _print_summary(analysed)
         if options["per_image_means"]:
             _print_image_means(analysed)
         for name, scores in analysed.items() if per_class else ():
             _print_classes(name, scores)
+        click.echo()
+        _print_footer(next(iter(analysed.values())))
+    if plot is not None:  # last: there may be nothing to draw
+        write_text(plot, _svg(analysed, reference))
 
 
 COMMANDS: tuple[click.Command, ...] = (evaluate_regions,)
 
 
-def _opened(
-    activation: Sequence[str],
-    predictions: Sequence[str],
-    benchmark: Benchmark,
-    split: str | None,
-    ranks: Ranks,
-) -> dict[str, Any]:
-    """All that is compared with the reference, by name."""
-    from wsss_assets.evaluation.regions.counts import LabelMasks
+def _places(
+    activation: Sequence[str], predictions: Sequence[str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Maps and pseudo-labels that are compared with the reference, by name.
 
+    Raises:
+        UsageError: there are none, or two have one name.
+    """
     maps = named_places(activation, "activation")
     masks = named_places(predictions, "predictions")
     if not maps and not masks:
@@ -168,13 +191,7 @@ def _opened(
             f"{name} names both maps and predictions",
             hint=f"give one another name: --predictions NAME={masks[name]}",
         )
-    return {
-        **{
-            name: open_maps(at, "activation", benchmark, split, ranks=ranks)
-            for name, at in maps.items()
-        },
-        **{name: LabelMasks(Path(at), benchmark) for name, at in masks.items()},
-    }
+    return maps, masks
 
 
 def _analyse(
@@ -191,7 +208,7 @@ def _analyse(
     **options: Any,  # noqa: ANN401
 ) -> RegionScores:
     from wsss_assets.evaluation.regions.analyse import analyse_regions
-    from wsss_assets.evaluation.regions.counts import LabelMasks
+    from wsss_assets.evaluation.regions.images import LabelMasks
 
     return analyse_regions(
         labels,
@@ -208,51 +225,69 @@ def _analyse(
 
 
 def _print_summary(analysed: dict[str, RegionScores]) -> None:
+    from wsss_assets.map_sets.feedback import counted
+
+    first = next(iter(analysed.values()))
+    count = first.means["dr_recall"].count
+    classes = "1 class" if count == 1 else f"{count} classes"
+    click.echo(f"%, means over {classes}; t: threshold, 0 to 1")
     print_table(
         ("set", "t", *_SHOWN.values()),
         [
             (
-                name if len(name) <= 20 else f"{name[:19]}…",
+                name,
                 "–" if scores.threshold is None else f"{scores.threshold:.3f}",
-                *(_percent(scores.means[measure].mean) for measure in _SHOWN),
+                *(percent(scores.means[measure].mean) for measure in _SHOWN),
             )
             for name, scores in analysed.items()
         ],
+        WIDTH,
     )
-    first = next(iter(analysed.values()))
-    classes = first.means["dr_recall"].count
-    click.echo(
-        f"\nthe reference has a mean IoU of {_percent(first.reference_iou)} at eta "
-        f"{first.eta:.3f}, without background\n"
-        f"{first.benchmark} {first.split or '(split not named)'}: {first.images} images, "
-        f"{first.pairs} pairs of an image and a class; means over {classes} classes\n"
-        f"ground truth {first.ground_truth_digest[:16]}"
+    click.echo()
+    print_words(
+        f"the reference: mean IoU {percent(first.reference_iou)} at eta "
+        f"{first.eta:.3f}, without background; {counted(first.pairs, 'pair')} of an image and "
+        "a class"
     )
     for name, scores in analysed.items():
         area = scores.means["matched_area"].mean
         if area is not None and abs(area - 1) > _AREA_TOLERANCE:
-            click.echo(
+            print_words(
                 f"{name}: its gain is at {area:.2f} times the reference's pixels; "
                 "no threshold comes nearer"
             )
-    if first.synthetic:
-        click.echo("SYNTHETIC: drawn by a program")
+
+
+def _print_footer(first: RegionScores) -> None:
+    from wsss_assets.report.provenance import provenance_line
+
+    print_words(
+        provenance_line(
+            first.benchmark,
+            first.split,
+            first.images,
+            first.ground_truth_digest,
+            synthetic=first.synthetic,
+        )
+    )
 
 
 def _print_image_means(analysed: dict[str, RegionScores]) -> None:
     shown = [name for name in _SHOWN if name not in {"gain", "net_gain", "auc"}]
-    click.echo("\nmeans over pairs of an image and a class")
+    click.echo("\n%, means over pairs of an image and a class")
     print_table(
         ("set", *(_SHOWN[name] for name in shown)),
         [
-            (name, *(_percent((scores.image_means or {})[one].mean) for one in shown))
+            (name, *(percent((scores.image_means or {})[one].mean) for one in shown))
             for name, scores in analysed.items()
         ],
+        WIDTH,
     )
 
 
 def _print_classes(name: str, scores: RegionScores) -> None:
-    click.echo(f"\n{name}")
+    click.echo()
+    print_words(f"{name}, %")
     rows = []
     for label, measures in scores.per_class.items():
         pixels = scores.pixels[label]
@@ -260,15 +295,11 @@ def _print_classes(name: str, scores: RegionScores) -> None:
             continue
         found, missed = pixels["discriminative"], pixels["non_discriminative"]
         share = found / (found + missed) if found + missed else None
-        rows.append((label, _percent(share), *(_percent(measures[one]) for one in _SHOWN)))
-    print_table(("class", "DR share", *_SHOWN.values()), rows)
+        rows.append((label, percent(share), *(percent(measures[one]) for one in _SHOWN)))
+    print_table(("class", "DR share", *_SHOWN.values()), rows, WIDTH)
 
 
 def _svg(analysed: dict[str, RegionScores], reference: str) -> str:
     from wsss_assets.report.region_curve import regions_svg
 
     return regions_svg(analysed, reference=Path(reference).name)
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value * 100:.2f}"

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from wsss_assets.cli.map_options import recipe_options, several_map_options
 from wsss_assets.cli.options import (
-    FILE,
     FOLDER,
-    announce,
+    ignored_option,
     json_option,
     label_options,
-    print_table,
-    progress_bar,
-    recipe_options,
-    several_map_options,
     shared_by_ranks,
+    target_option,
+    truth_option,
     workers_option,
+)
+from wsss_assets.cli.output import (
+    announce,
+    cut,
+    print_table,
+    print_words,
+    progress_bar,
+    takes_standard_output,
     write_json,
     write_text,
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from wsss_assets.benchmarks import Benchmark
     from wsss_assets.devkit.image_labels import ImageLabels
     from wsss_assets.labels.recipes import Recipe
@@ -39,13 +45,9 @@ __all__ = ["COMMANDS"]
 @recipe_options
 @label_options
 @several_map_options
-@click.option("--ground-truth", type=FOLDER, required=True, help="Folder of masks <image id>.png.")
+@truth_option
 @click.option("--images", type=FOLDER, help="Folder of photos <image id>.jpg, to be shown.")
-@click.option(
-    "--ignored",
-    type=click.Choice(["miss", "background", "drop"]),
-    help="What a predicted 255 counts as: a miss, class 0, or nothing at all.",
-)
+@ignored_option
 @click.option(
     "--out",
     type=click.Path(),
@@ -59,7 +61,7 @@ __all__ = ["COMMANDS"]
     show_default=True,
     help="How many images to show: the worst, the best, and between.",
 )
-@click.option("--latex", type=FILE, help="Write the summary there as a LaTeX table (booktabs).")
+@target_option("--latex", words="Write the summary there as a LaTeX table (booktabs).")
 @workers_option
 @json_option
 def report(
@@ -93,15 +95,12 @@ def report(
         --ground-truth VOCdevkit/VOC2012/SegmentationClass --method cam --ignored miss \\
         --images VOCdevkit/VOC2012/JPEGImages --out report
     """
-    from wsss_assets.errors import UsageError
     from wsss_assets.evaluation.sweep import require_policy
     from wsss_assets.report.explorer.report import write_report
     from wsss_assets.report.explorer.tables import rule_tables
     from wsss_assets.report.latex import latex_table
 
-    dashes = [str(target) for target in (latex, json_target)].count("-")
-    if dashes > 1:
-        raise UsageError("--latex and --json cannot both go to standard output")
+    quiet = takes_standard_output(latex=latex, json=json_target)
     require_policy(ignored, recipe.ignore)
     rule_tables(recipe)
     announce(recipe, labels, ", ".join(saliency) or None, ranks)
@@ -127,7 +126,7 @@ def report(
         write_text(latex, latex_table(made))
     if json_target is not None:
         write_json(json_target, made.to_dict())
-    if not dashes:
+    if not quiet:
         _print(made, out)
 
 
@@ -136,28 +135,54 @@ COMMANDS = (report,)
 
 def _print(made: Report, out: str) -> None:
     from wsss_assets.evaluation.sweep import TAUS
+    from wsss_assets.report.provenance import provenance_line
 
     rows = []
     for one in made.pairings:
         scores = [f"{100 * (one.at(setting) or 0):.2f}" for setting in (one.own, one.best_tau)]
-        cells = [_cut(one.name), scores[0], scores[1], f"{TAUS[one.best_tau[1]]:.3f}"]
+        cells = [cut(one.name, 40), scores[0], scores[1], f"{TAUS[one.best_tau[1]]:.3f}"]
         if made.has_rows:
             row, tau = one.best
             where = f"{TAUS[row]:.3f}, {TAUS[tau]:.3f}" if row else f"soft, {TAUS[tau]:.3f}"
             cells += [f"{100 * (one.at(one.best) or 0):.2f}", where]
         rows.append((*cells, f"{100 * one.loss:.2f}"))
-    both = ("best of both", "at") if made.has_rows else ()
-    print_table(("maps", "recipe", "best tau", "at", *both, "loss"), rows)
+    both = ("best of both", "saliency >, tau") if made.has_rows else ()
+    print_table(("mIoU (%)", "recipe", "best tau", "tau", *both, "loss"), rows)
+    click.echo("loss: points of mIoU at the recipe's tau less than at the best")
     job = made.job
-    click.echo(
-        f"\n{made.benchmark.name} {job.split or '(split not named)'}, {len(job.labels)} images, "
-        f"ground truth {made.ground_truth_digest[:16]}"
-        + (f", 255 counted as: {job.policy}" if job.policy else "")
-        + (", SYNTHETIC: drawn by a program" if made.benchmark.synthetic else "")
+    line = provenance_line(
+        made.benchmark.name,
+        job.split,
+        len(job.labels),
+        made.ground_truth_digest,
+        ignored=job.policy,
+        synthetic=made.benchmark.synthetic,
     )
+    click.echo()
+    print_words(line)
+    click.echo("digests of the maps, activation and saliency (whole in the page and --json):")
+    _print_digests(made)
     page = out if out.lower().endswith((".html", ".htm")) else f"{out}/index.html"
-    click.echo(f"open {page}")
+    click.echo(f"open {page} ({_megabytes(out):.1f} MB, {len(made.sample)} images)")
 
 
-def _cut(name: str, most: int = 40) -> str:
-    return name if len(name) <= most else f"{name[: most - 1]}…"
+def _print_digests(made: Report) -> None:
+    """The first digits of the digest of each set: activation sets, and saliency sets beside."""
+    from wsss_assets.report.explorer.digests import SHORT
+
+    columns = [
+        [(cut(name, 30), digest[:SHORT]) for name, digest in sets.items()]
+        for sets in (made.activation_digests, made.saliency_digests)
+    ]
+    widths = [max((len(name) for name, _ in column), default=0) for column in columns]
+    for line in zip_longest(*columns):
+        cells = [
+            f"  {one[0]:{width}}  {one[1]}" if one else " " * (width + SHORT + 4)
+            for one, width in zip(line, widths, strict=True)
+        ]
+        click.echo("  ".join(cells).rstrip())
+
+
+def _megabytes(out: str) -> float:
+    files = [Path(out)] if Path(out).is_file() else Path(out).rglob("*")
+    return sum(file.stat().st_size for file in files if file.is_file()) / 1e6

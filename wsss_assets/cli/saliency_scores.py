@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from wsss_assets.cli.map_options import (
+    how_opened,
+    means_folder,
+    named_places,
+    open_each,
+    stream_option,
+)
 from wsss_assets.cli.options import (
-    FILE,
-    FOLDER,
     json_option,
     list_options,
-    named_places,
-    open_maps,
-    print_table,
-    progress_bar,
     shared_by_ranks,
+    target_option,
+    truth_option,
     workers_option,
+)
+from wsss_assets.cli.output import (
+    WIDTH,
+    number,
+    print_table,
+    print_words,
+    progress_bar,
+    some,
+    takes_standard_output,
     write_json,
     write_text,
 )
@@ -25,6 +36,7 @@ from wsss_assets.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
 
     from wsss_assets.benchmarks import Benchmark
     from wsss_assets.evaluation.saliency.measures import ImageSaliency
@@ -54,9 +66,10 @@ _SHOWN = {
     metavar="[NAME=]DIR|SET",
     multiple=True,
     required=True,
-    help="Folder of <image id>.png, or a map set; as often as there are.",
+    help="Folder of <image id>.png, or a map set; may be repeated.",
 )
-@click.option("--ground-truth", type=FOLDER, required=True, help="Folder of masks <image id>.png.")
+@stream_option
+@truth_option
 @click.option(
     "--ground-truth-kind",
     type=click.Choice(["auto", "binary", "classes"]),
@@ -83,8 +96,8 @@ _SHOWN = {
 )
 @list_options
 @click.option("--skip-missing", is_flag=True, help="Pass over images that a set has no map of.")
-@click.option("--per-image", type=FILE, help="Write the measures of each image there, as CSV.")
-@click.option("--plot", type=FILE, help="Draw the F-measure over the threshold there, as SVG.")
+@target_option("--per-image", words="Write the measures of each image there, as CSV.")
+@target_option("--plot", words="Draw the F-measure over the threshold there, as SVG.")
 @workers_option
 @json_option
 @click.pass_context
@@ -96,6 +109,7 @@ def evaluate_saliency(
     wanted: Collection[str] | None,
     split: str | None,
     benchmark: Benchmark,
+    stream: bool,
     no_weighted_f: bool,
     per_image: Path | None,
     plot: Path | None,
@@ -103,9 +117,11 @@ def evaluate_saliency(
     ranks: Ranks,
     **options: Any,  # noqa: ANN401 (kind, void, normalisation, skip_missing, workers: handed on)
 ) -> None:
-    """Score saliency maps against masks: MAE, F, weighted F, S and E.
+    """Score saliency maps against masks.
 
-    The ground truth are binary masks, or masks of classes such as VOC's SegmentationClass, where
+    Gives MAE, F, weighted F, S and E.
+
+    The ground truth is binary masks, or masks of classes such as VOC's SegmentationClass, where
     every class is foreground. Of several sets, each with its row, the best of a column is
     marked.
 
@@ -120,12 +136,12 @@ def evaluate_saliency(
     """
     from wsss_assets.evaluation.saliency.evaluate import compare_saliency
 
-    targets = [str(target) for target in (per_image, plot, json_target)]
-    if targets.count("-") > 1:
-        raise UsageError("only one of --per-image, --plot and --json can go to standard output")
+    quiet = takes_standard_output(per_image=per_image, plot=plot, json=json_target)
+    places = _places(predictions, wanted)
+    how = how_opened(places.values(), wanted or (), ranks, stream=stream)
     rows = _Rows()
     scores = compare_saliency(
-        _opened(predictions, benchmark, split, ranks, listed=wanted is not None),
+        open_each(places, "saliency", benchmark, split, **how),
         ground_truth,
         ids=wanted,
         benchmark=benchmark,
@@ -143,16 +159,15 @@ def evaluate_saliency(
         write_text(
             per_image, "".join([_Rows.header(), *(line for some in gathered for line in some)])
         )
-    if plot is not None:
-        write_text(plot, _svg(scores))
     if json_target is not None:
         write_json(json_target, {"sets": {name: one.to_dict() for name, one in scores.items()}})
-    if "-" not in targets:
+    if not quiet:
         _print_scores(scores)
+    if plot is not None:  # last: there may be nothing to draw
+        write_text(plot, _svg(scores))
     missing = next(iter(scores.values())).missing
     if missing:
-        shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
-        click.echo(f"passed over without a map: {len(missing)} ({shown})", err=True)
+        click.echo(f"passed over without a map: {len(missing)} ({some(missing)})", err=True)
         ctx.exit(1)
 
 
@@ -187,27 +202,20 @@ def _csv_line(cells: Sequence[str]) -> str:
     return line.getvalue()
 
 
-def _opened(
-    given: Sequence[str], benchmark: Benchmark, split: str | None, ranks: Ranks, *, listed: bool
-) -> dict[str, Any]:
-    """Folders and sources by name.
+def _places(given: Sequence[str], wanted: Collection[str] | None) -> dict[str, str]:
+    """Folders and map sets by name.
 
     Raises:
         UsageError: a map set is named and no list of images.
     """
-    from wsss_assets.catalog.names import is_place
-
     places = named_places(given, "predictions")
-    sets = [one for one in places.values() if not (Path(one).is_dir() or is_place(one))]
-    if sets and not listed:
+    sets = [place for place in places.values() if not means_folder(place)]
+    if sets and wanted is None:
         raise UsageError(
             f"{sets[0]} is no folder, and which images of a map set are to be scored is not said",
             expected="a folder of maps, or --ids, --labels or --split beside a map set",
         )
-    return {
-        name: open_maps(place, "saliency", benchmark, split, ranks=ranks)
-        for name, place in places.items()
-    }
+    return places
 
 
 def _print_scores(scores: Mapping[str, SaliencyScores]) -> None:
@@ -219,7 +227,7 @@ def _print_scores(scores: Mapping[str, SaliencyScores]) -> None:
     if one.weighted_f is None and one.void == "drop":
         click.echo("void pixels are left out, so there is no S-measure and no weighted F-measure")
     digest = one.ground_truth_digest
-    click.echo(", ".join(_of_what(one)))
+    print_words(", ".join(_of_what(one)))
     click.echo(
         f"ground truth {digest[:16] if digest else 'unknown'}"
         + (", SYNTHETIC: drawn by a program" if one.synthetic else "")
@@ -228,21 +236,28 @@ def _print_scores(scores: Mapping[str, SaliencyScores]) -> None:
 
 def _of_what(one: SaliencyScores) -> list[str]:
     """What the numbers mean nothing without."""
+    from wsss_assets.map_sets.feedback import counted
+
     masks = "binary masks" if one.void is None else f"classes, void pixels: {one.void}"
     where = [" ".join(filter(None, (one.benchmark, one.split)))] if one.benchmark else []
     empty = f" ({one.empty} of them void throughout)" if one.empty else ""
-    return [*where, f"{one.images} images{empty}", f"{one.normalisation} normalisation", masks]
+    return [
+        *where,
+        f"{counted(one.images, 'image')}{empty}",
+        f"{one.normalisation} normalisation",
+        masks,
+    ]
 
 
 def _print_one(one: SaliencyScores) -> None:
     notes = {"max_f": one.max_f_threshold, "max_e": one.max_e_threshold}
     print_table(
-        ("measure", "", ""),
+        ("measure", "value", "at threshold"),
         [
             (
                 title,
-                _number(getattr(one, name)),
-                f"at {notes[name]:.3f}" if notes.get(name) is not None else "",
+                number(getattr(one, name), 4),
+                f"{notes[name]:.3f}" if notes.get(name) is not None else "",
             )
             for name, title in _SHOWN.items()
         ],
@@ -259,13 +274,14 @@ def _print_several(scores: Mapping[str, SaliencyScores]) -> None:
             (
                 name,
                 *(
-                    _number(getattr(one, measure))
+                    number(getattr(one, measure), 4)
                     + ("*" if getattr(one, measure) == best[measure] is not None else " ")
                     for measure in _SHOWN
                 ),
             )
             for name, one in scores.items()
         ],
+        WIDTH,
     )
     click.echo("\n* best of the column; MAE: less is better\n")
 
@@ -299,7 +315,3 @@ def _svg(scores: Mapping[str, SaliencyScores]) -> str:
         y_label="F-measure (beta² = 0.3, %)",
         footer="SYNTHETIC: drawn by a program" if first.synthetic else "",
     )
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"

@@ -6,30 +6,34 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wsss_assets.cli.map_options import map_options, recipe_options
 from wsss_assets.cli.options import (
-    FILE,
-    FOLDER,
-    announce,
+    ignored_option,
     json_option,
     label_options,
     list_options,
-    map_options,
-    print_table,
-    progress_bar,
-    recipe_options,
+    predictions_option,
     shared_by_ranks,
+    skip_missing_option,
+    target_option,
+    truth_option,
     workers_option,
+)
+from wsss_assets.cli.output import (
+    announce,
+    percent,
+    print_table,
+    print_words,
+    progress_bar,
+    some,
+    takes_standard_output,
     write_json,
     write_text,
 )
-from wsss_assets.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
     from pathlib import Path
-
-    import numpy as np
-    from numpy.typing import NDArray
 
     from wsss_assets.benchmarks import Benchmark
     from wsss_assets.devkit.image_labels import ImageLabels
@@ -42,22 +46,13 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
-_ignored_option = click.option(
-    "--ignored",
-    type=click.Choice(["miss", "background", "drop"]),
-    help="What a predicted 255 counts as: a miss, class 0, or nothing at all.",
-)
-_truth_option = click.option(
-    "--ground-truth", type=FOLDER, required=True, help="Folder of masks <image id>.png."
-)
-
 
 @click.command()
 @shared_by_ranks
-@click.option("--predictions", type=FOLDER, required=True, help="Folder of <image id>.png or .npy.")
-@_truth_option
+@predictions_option
+@truth_option
 @list_options
-@_ignored_option
+@ignored_option
 @click.option(
     "--as",
     "dialect",
@@ -65,7 +60,7 @@ _truth_option = click.option(
     default="wsss-assets",
     help="Imitate an evaluator: eps, l2g, irn, seam, mctformer, mmseg.",
 )
-@click.option("--skip-missing", is_flag=True, help="Pass over images without a prediction.")
+@skip_missing_option
 @workers_option
 @json_option
 @click.pass_context
@@ -126,10 +121,10 @@ def evaluate(
 @recipe_options
 @label_options
 @map_options
-@_truth_option
-@_ignored_option
+@truth_option
+@ignored_option
 @click.option("--surface", is_flag=True, help="Every saliency threshold, too: 256 × 256 settings.")
-@click.option("--plot", type=FILE, help="Draw the curve (or surface) there, as SVG.")
+@target_option("--plot", words="Draw the curve (or surface) there, as SVG.")
 @workers_option
 @json_option
 def sweep(
@@ -156,14 +151,11 @@ def sweep(
         --plot curve.svg
     """
     from wsss_assets.evaluation.surface import sweep_surface
-    from wsss_assets.evaluation.sweep import require_policy
+    from wsss_assets.evaluation.sweep import require_policy, require_score
     from wsss_assets.evaluation.sweep import sweep as sweep_tau
     from wsss_assets.report import thresholds
 
-    dashes = [str(target) for target in (plot, json_target)].count("-")
-    if dashes > 1:
-        raise UsageError("--plot and --json cannot both go to standard output")
-    quiet = dashes > 0
+    quiet = takes_standard_output(plot=plot, json=json_target)
     require_policy(ignored, needed=recipe.ignore)
     announce(recipe, labels, options["saliency"], ranks)
     options |= {"recipe": recipe, "ranks": ranks, "progress": progress_bar("images", ranks)}
@@ -172,88 +164,82 @@ def sweep(
         if not ranks.is_first:
             return  # the first process speaks for all
         best = planes.surface(ignored)
-        _require_score(best.miou)
+        require_score(best.miou)
         if plot is not None:
             write_text(plot, thresholds.surface_svg(planes, best))
         if json_target is not None:
             write_json(json_target, planes.to_dict(ignored))
         if not quiet:
             _print_surface(best)
-            click.echo(thresholds.provenance(planes, best.ignored))
+            print_words(thresholds.provenance(planes, best.ignored))
         return
     swept = sweep_tau(labels, activation, ground_truth, **options)
     if not ranks.is_first:
         return
     curve = swept.curve(ignored)
-    _require_score(curve.miou)
+    require_score(curve.miou)
     if plot is not None:
         write_text(plot, thresholds.sweep_svg(swept, curve))
     if json_target is not None:
         write_json(json_target, swept.to_dict(ignored))
     if not quiet:
         _print_curve(swept, curve)
-        click.echo(thresholds.provenance(swept, curve.ignored))
+        print_words(thresholds.provenance(swept, curve.ignored))
 
 
 COMMANDS = (evaluate, sweep)
 
 
-def _require_score(miou: NDArray[np.float64]) -> None:
-    if not (miou == miou).any():  # NaN throughout
-        raise DataError(
-            "no class occurs in the ground truth or the labels, so there is no score",
-            found="255 in every pixel of the ground truth",
-        )
-
-
 def _print_scores(scores: Scores) -> None:
+    from wsss_assets.map_sets.feedback import counted
+    from wsss_assets.report.provenance import provenance_line
+
     columns = ("iou", "precision", "recall", "fp_rate", "fn_rate")
     rows = [
-        (name, *(_percent(getattr(one, column)) for column in columns))
+        (name, *(percent(getattr(one, column)) for column in columns))
         for name, one in scores.per_class.items()
         if one.iou is not None
     ]
     rows.append(
-        ("mean", *(_percent(getattr(scores, f"m{c}" if c == "iou" else c)) for c in columns))
+        ("mean", *(percent(getattr(scores, f"m{c}" if c == "iou" else c)) for c in columns))
     )
     print_table(("class", "IoU", "precision", "recall", "FP", "FN"), rows)
     known = len(scores.per_class)
     click.echo(
-        f"\nmIoU {_percent(scores.miou)} over {scores.classes_in_mean} of {known} classes, "
-        f"pixel accuracy {_percent(scores.pixel_accuracy)}"
+        f"\nmIoU {percent(scores.miou)} over {scores.classes_in_mean} of {known} classes, "
+        f"pixel accuracy {percent(scores.pixel_accuracy)}"
     )
     absent = [name for name, one in scores.per_class.items() if one.iou is None]
     if absent:
-        click.echo(f"occur nowhere: {_some(absent)}")
+        click.echo(f"occur nowhere: {some(absent)}")
     if scores.ignored_pixels:
-        click.echo(f"predicted 255: {scores.ignored_pixels} pixels, counted as: {scores.ignored}")
+        pixels = counted(scores.ignored_pixels, "pixel")
+        click.echo(f"predicted 255: {pixels}, counted as: {scores.ignored}")
     if scores.dialect != "wsss-assets":
         click.echo(f"as {scores.dialect} counts")
-    digest = scores.ground_truth_digest
-    click.echo(
-        f"{scores.benchmark} {scores.split or '(split not named)'}, {scores.images} images"
-        f"{_of_split(scores)}, ground truth {digest[:16] if digest else 'unknown'}"
-        + (", SYNTHETIC: drawn by a program" if scores.synthetic else "")
+    print_words(
+        provenance_line(
+            scores.benchmark,
+            scores.split,
+            scores.images,
+            scores.ground_truth_digest,
+            synthetic=scores.synthetic,
+            whole=_images_of_split(scores),
+        )
     )
     if scores.missing:
         count = len(scores.missing)
-        click.echo(f"passed over without a prediction: {count} ({_some(scores.missing)})", err=True)
+        click.echo(f"passed over without a prediction: {count} ({some(scores.missing)})", err=True)
 
 
-def _of_split(scores: Scores) -> str:
-    """Says so where a split was not scored whole: such numbers do not compare."""
+def _images_of_split(scores: Scores) -> int | None:
+    """How many images the split has where it was not scored whole: such numbers do not compare."""
     from wsss_assets.benchmarks import get_benchmark
 
     if scores.split is None:
-        return ""
+        return None
     whole = get_benchmark(scores.benchmark).split(scores.split).images
-    return "" if whole in {None, scores.images} else f" of {whole}"
-
-
-def _some(names: Sequence[str], most: int = 5) -> str:
-    if len(names) <= most:
-        return ", ".join(names)
-    return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return None if whole == scores.images else whole
 
 
 def _print_curve(swept: TauSweep, curve: TauCurve) -> None:
@@ -261,11 +247,11 @@ def _print_curve(swept: TauSweep, curve: TauCurve) -> None:
     shown = sorted({*range(0, 256, 17), *marks})
     print_table(
         ("tau", "mIoU", ""),
-        [(f"{curve.taus[k]:.3f}", _percent(curve.miou[k]), marks.get(k, "")) for k in shown],
+        [(f"{curve.taus[k]:.3f}", percent(curve.miou[k]), marks.get(k, "")) for k in shown],
     )
     first, last = (curve.taus[index] for index in curve.plateau)
     click.echo(
-        f"\nbest mIoU {_percent(curve.miou[curve.best])} at tau "
+        f"\nbest mIoU {percent(curve.miou[curve.best])} at tau "
         f"{curve.taus[curve.best]:.3f}; within one point of it from {first:.3f} to {last:.3f}\n"
         f"the recommended tau {swept.recipe.tau:g} loses {curve.loss * 100:.2f} points"
     )
@@ -275,9 +261,5 @@ def _print_surface(surface: Surface) -> None:
     row, column = surface.best
     threshold = surface.saliency_thresholds[row]
     saliency = f"saliency > {threshold:.3f}" if threshold else "soft saliency"
-    best = _percent(surface.miou[row, column])
+    best = percent(surface.miou[row, column])
     click.echo(f"best mIoU {best} at {saliency}, tau {surface.taus[column]:.3f}")
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value * 100:.2f}"

@@ -6,23 +6,29 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wsss_assets.cli.map_options import all_map_options, recipe_options
 from wsss_assets.cli.options import (
-    FILE,
-    FOLDER,
-    announce,
+    ignored_option,
     json_option,
     label_options,
-    map_options,
-    open_maps,
-    print_table,
-    progress_bar,
-    recipe_options,
     shared_by_ranks,
+    target_option,
+    truth_option,
     workers_option,
+)
+from wsss_assets.cli.output import (
+    WIDTH,
+    announce,
+    number,
+    percent,
+    print_table,
+    print_words,
+    progress_bar,
+    signed,
+    takes_standard_output,
     write_json,
     write_text,
 )
-from wsss_assets.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,14 +48,10 @@ __all__ = ["COMMANDS"]
 @shared_by_ranks
 @recipe_options
 @label_options
-@map_options
-@click.option(
-    "--ground-truth", type=FOLDER, required=True, help="Folder of masks, one for each image id."
-)
-@click.option(
-    "--ignored", metavar="POLICY", help="What a label of 255 counts as: miss, background or drop."
-)
-@click.option("--plot", type=FILE, help="Draw best own thresholds and classes there, as SVG.")
+@all_map_options
+@truth_option
+@ignored_option
+@target_option("--plot", words="Draw best own thresholds and classes there, as SVG.")
 @workers_option
 @json_option
 def evaluate_thresholds(
@@ -63,7 +65,7 @@ def evaluate_thresholds(
     ranks: Ranks,
     **options: Any,  # noqa: ANN401 (saliency, benchmark, split, workers: handed on)
 ) -> None:
-    """Measure what the activation threshold does, and what chooses it well.
+    """Measure what the activation threshold does.
 
     Of each image and class: how uneven the activation is on the class, its gap to the rest, and
     how far its best own threshold lies from one for all. Of the labels: what the best tau of each
@@ -81,11 +83,10 @@ def evaluate_thresholds(
     from wsss_assets.report.own_thresholds import own_thresholds_svg
     from wsss_assets.report.thresholds import provenance
 
-    dashes = [str(target) for target in (plot, json_target)].count("-")
-    if dashes > 1:
-        raise UsageError("--plot and --json cannot both go to standard output")
+    quiet = takes_standard_output(plot=plot, json=json_target)
     require_policy(ignored, needed=recipe.ignore)
-    options["saliency"] = _saliency(recipe, ranks, **options)
+    if options["saliency"] is not None and not recipe.uses_saliency and ranks.is_first:
+        click.echo("this recipe uses no saliency: it only chooses thresholds", err=True)
     announce(recipe, labels, options["saliency"] if recipe.uses_saliency else None, ranks)
     analysis = analyse_thresholds(
         labels,
@@ -103,32 +104,34 @@ def evaluate_thresholds(
         write_text(plot, own_thresholds_svg(analysis))
     if json_target is not None:
         write_json(json_target, analysis.to_dict())
-    if not dashes:
+    if not quiet:
         _print_pairs(analysis)
         _print_summary(analysis)
         _print_choices(analysis)
-        click.echo(provenance(analysis.swept, analysis.curve.ignored))
+        print_words(provenance(analysis.swept, analysis.curve.ignored))
 
 
 COMMANDS = (evaluate_thresholds,)
 
 
-def _saliency(recipe: Recipe, ranks: Ranks, **options: Any) -> Any:  # noqa: ANN401
-    """The saliency maps: also of a recipe without them, for the rules that choose by them."""
-    given = options["saliency"]
-    if given is None or recipe.uses_saliency:
-        return given
-    if ranks.is_first:
-        click.echo("this recipe uses no saliency: it only chooses thresholds", err=True)
-    return open_maps(str(given), "saliency", options["benchmark"], options["split"])
+_LEGEND = """\
+n          pairs of an image and the class (of the class mean: classes); all else is of single maps
+imbalance  how uneven activation is on the object: deviation over mean; the lower the better
+gap        mean activation on the object, less that elsewhere
+AUC        chance that a pixel of the object has more activation than one elsewhere
+tau        the threshold that is best for a map by itself, the median; spread: its deviation
+apart %    maps with thresholds that keep 9/10 of the object and drop 9/10 of all else
+own %      IoU of each map at its own best threshold
+all %      IoU at the one tau that is best for all labels, with recall and precision there"""
 
 
 def _print_pairs(analysis: ThresholdAnalysis) -> None:
-    header = ("class", "n", "imbalance", "gap", "apart", "AUC", "best tau", "spread")
+    header = ("class", "n", "imbalance", "gap", "AUC", "tau", "spread", "apart %")
     rows = [_row(name, one) for name, one in analysis.per_class.items() if one.n]
-    rows.append(_row("mean of classes", analysis.macro))
-    rows.append(_row("mean of pairs", analysis.pairs))
-    print_table((*header, "IoU own", "global", "recall", "prec."), rows)
+    rows.append(_row("class mean", analysis.macro))
+    rows.append(_row("pair mean", analysis.pairs))
+    print_table((*header, "own %", "all %", "rec. %", "prec. %"), rows, WIDTH)
+    click.echo(f"\n{_LEGEND}")
 
 
 def _row(name: str, one: PairStatistics) -> tuple[str, ...]:
@@ -138,11 +141,11 @@ def _row(name: str, one: PairStatistics) -> tuple[str, ...]:
     return (
         name,
         str(one.n),
-        *(_number(value) for value in plain),
-        _percent(one.separable, 0),
-        _number(one.auc, 3),
-        *(_number(value) for value in places),
-        *(_percent(value) for value in scores),
+        *(number(value, 2) for value in plain),
+        number(one.auc, 3),
+        *(number(value, 2) for value in places),
+        percent(one.separable, 0),
+        *(percent(value, 1) for value in scores),
     )
 
 
@@ -154,23 +157,25 @@ def _print_summary(analysis: ThresholdAnalysis) -> None:
         analysis.plateau,
     )
     gains = ", ".join(
-        f"of each {name} {_percent(value, 2)} ({100 * (value - best):+.2f})"
+        f"{name} {percent(value, 2)} ({signed(100 * (value - best), 2)})"
         for name, value in analysis.oracles.items()
     )
     common, iou = analysis.common
-    click.echo(
-        f"\nlabels: best mIoU {_percent(best, 2)} at tau {curve.taus[curve.best]:.3f} for all; "
-        f"the recipe's {analysis.swept.recipe.tau:g} loses {100 * curve.loss:.2f} points\n"
-        f"  with the best tau {gains}\n"
-        f"  within 5 % of the best: {plateau.share_within_5_percent:.0%} of all tau; within 1 "
-        f"point: {plateau.share_within_1_point:.0%}; mean from 0.05 to 0.95: "
-        f"{_percent(plateau.mean, 2)}"
+    click.echo()
+    print_words(
+        f"labels: best mIoU {percent(best, 2)} % at tau {curve.taus[curve.best]:.3f} for all; "
+        f"the recipe's {analysis.swept.recipe.tau:g} loses "
+        f"{number(100 * curve.loss, 2)} points\n"
+        f"  with the best tau of each {gains}\n"
+        f"  within 5 % of the best: {percent(plateau.share_within_5_percent, 0)} % of all tau; "
+        f"within 1 point: {percent(plateau.share_within_1_point, 0)} %; mean from 0.05 to 0.95: "
+        f"{percent(plateau.mean, 2)} %"
     )
     if pairs.n:
-        click.echo(
-            f"single maps: IoU {_percent(pairs.iou_own)} each at its own threshold, "
-            f"{_percent(iou)} at the best common one ({common / 255:.3f}), "
-            f"{_percent(pairs.iou_global)} at the labels' tau\n"
+        print_words(
+            f"single maps: IoU {percent(pairs.iou_own, 1)} % at their own thresholds, "
+            f"{percent(iou, 1)} % at one ({common / 255:.3f}), "
+            f"{percent(pairs.iou_global, 1)} % at the labels' tau\n"
             f"  best own thresholds spread by {pairs.best_tau_std:.3f} and lie "
             f"{pairs.distance:.3f} from the labels' tau on average"
         )
@@ -179,34 +184,32 @@ def _print_summary(analysis: ThresholdAnalysis) -> None:
 
 
 def _print_choices(analysis: ThresholdAnalysis) -> None:
+    from wsss_assets.evaluation.thresholds.choices import FAILS
+
     click.echo("\ntau chosen without ground truth")
     remarks = [_remark(one) for one in analysis.choices]
     width = max(map(len, remarks))  # the table has its columns to the right, words go to the left
     print_table(
-        ("chosen by", "one for each", "tau", "mIoU", "regret", ""),
+        ("chosen by", "one for each", "tau", "mIoU %", "regret", ""),
         [
             (
                 one.selector,
                 one.level,
                 "–" if one.tau is None else f"{one.tau:.3f}",
-                _percent(one.miou, 2),
-                _number(100 * one.regret),
+                percent(one.miou, 2),
+                percent(one.regret),
                 remark.ljust(width),
             )
             for one, remark in zip(analysis.choices, remarks, strict=True)
         ],
+        WIDTH,
     )
-    click.echo()
+    click.echo(
+        "\nregret: points of mIoU below the best one tau for all; fails here: more than "
+        f"{100 * FAILS:g} points\n"
+    )
 
 
 def _remark(choice: Choice) -> str:
     kept = f"{choice.undefined} undefined" if choice.undefined and choice.chosen else ""
     return "; ".join(words for words in (choice.verdict, kept) if words)
-
-
-def _number(value: float, digits: int = 2) -> str:
-    return "–" if value != value else f"{value:.{digits}f}"
-
-
-def _percent(value: float, digits: int = 1) -> str:
-    return _number(100 * value, digits)

@@ -12,7 +12,8 @@ from wsss_assets.cli.catalog import (
     print_wrapped,
     record_values,
 )
-from wsss_assets.cli.options import FOLDER, json_option, write_json
+from wsss_assets.cli.options import FOLDER, json_option
+from wsss_assets.cli.output import write_json
 from wsss_assets.errors import MissingDependencyError, UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ __all__ = ["COMMANDS"]
 
 @click.group()
 def weights() -> None:
-    """Look up published weights of networks, fetch and convert them.
+    """Look up, fetch and convert published weights.
 
     \b
     Example:

@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING, TypeVar
 from wsss_assets.benchmarks import Benchmark, get_benchmark
 from wsss_assets.errors import NotSweepableError, SizeMismatchError, UsageError
 from wsss_assets.evaluation.confusion import check_counts, count_runs, label_digest, run_ends
+from wsss_assets.evaluation.image_lists import check_all_there, lack, lack_of_classes
 from wsss_assets.labels.folder import open_saliency_for
 from wsss_assets.parallel import map_with_progress
 from wsss_assets.ranks import ALONE
-from wsss_assets.storage.maps import LabelFolder, open_activations
+from wsss_assets.storage.maps import (
+    ActivationFolder,
+    LabelFolder,
+    SaliencyFolder,
+    open_activations,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,13 +27,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from wsss_assets.evaluation.image_lists import Lack
     from wsss_assets.labels.recipes import Recipe
     from wsss_assets.parallel import Progress
     from wsss_assets.ranks import Ranks
     from wsss_assets.storage.images import UInt8
     from wsss_assets.storage.maps import ActivationSource, SaliencySource
 
-__all__ = ["AlignedImage", "AlignedImages", "check_sweepable"]
+__all__ = ["AlignedImage", "AlignedImages", "check_size", "check_sweepable"]
 
 Result = TypeVar("Result")
 
@@ -78,7 +85,8 @@ class AlignedImages:
     Raises:
         UsageError: the list is empty, or the recipe needs saliency maps.
         ListFormatError: the list has a class that the benchmark does not have.
-        MissingFileError: a folder is missing or empty.
+        MissingFileError: a folder is missing or empty, or has nothing for some images; the error
+            counts and names them, before any is read. Of sources this is not known beforehand.
     """
 
     def __init__(
@@ -100,6 +108,15 @@ class AlignedImages:
         self._saliency = open_saliency_for(recipe, saliency)
         self._activations = open_activations(activation)
         self._truth = LabelFolder(Path(ground_truth))
+        check_all_there(len(labels), self._lacks(saliency, activation))
+
+    def _lacks(self, saliency: object, activation: object) -> Iterable[Lack]:
+        """What the folders that were named lack; who hands on a source looks for itself."""
+        if isinstance(saliency, str | Path) and isinstance(self._saliency, SaliencyFolder):
+            yield lack("saliency map", self.labels, self._saliency)
+        if isinstance(activation, str | Path) and isinstance(self._activations, ActivationFolder):
+            yield lack_of_classes("activation map", self.labels, self._activations)
+        yield lack("ground truth", self.labels, self._truth)
 
     def read(self, image_id: str) -> AlignedImage:
         """One image.
@@ -114,13 +131,7 @@ class AlignedImages:
         if saliency is not None:
             named["saliency map"] = saliency
         for name, values in named.items():
-            if values.shape != truth.shape:
-                raise SizeMismatchError(
-                    f"{image_id}: the {name} does not fit the ground truth",
-                    expected=f"{truth.shape} (height, width)",
-                    found=f"{values.shape}",
-                    hint="resize it yourself: how maps are resized changes the score",
-                )
+            check_size(values, truth, image_id, name)
         image = AlignedImage(image_id, saliency, maps, truth)
         check_counts(image.true_values, len(self.benchmark.classes), f"ground truth of {image_id}")
         return image
@@ -138,6 +149,27 @@ class AlignedImages:
 
         mine = self.ranks.stretch(list(self.labels))
         return map_with_progress(work, mine, workers, progress)
+
+
+def check_size(values: UInt8, truth: UInt8, image_id: str, name: str) -> None:
+    """Refuse a map that is not of the size of the ground truth.
+
+    Args:
+        values: uint8 (H, W), the map.
+        truth: uint8 (H, W), the ground truth.
+        image_id: whose.
+        name: what the map is called in the error.
+
+    Raises:
+        SizeMismatchError: it is not.
+    """
+    if values.shape != truth.shape:
+        raise SizeMismatchError(
+            f"{image_id}: the {name} does not fit the ground truth",
+            expected=f"{truth.shape} (height, width)",
+            found=f"{values.shape}",
+            hint="resize it yourself: how maps are resized changes the score",
+        )
 
 
 def check_sweepable(recipe: Recipe) -> None:

@@ -1,34 +1,31 @@
-"""Ceilings: what a recipe would score if its saliency, its activation or both were perfect.
-
-Perfect maps are made of the ground truth, by sources that stand wherever maps of a model do:
-`sweep(labels, PerfectActivation(masks), masks, saliency=…)` is the curve with perfect activation.
-Pixels whose ground truth is 255 are 0 in them; they are not counted anyway.
-"""
+"""Ceilings: what a recipe would score if its saliency, its activation or both were perfect."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from wsss_assets.errors import NotSweepableError, UsageError
 from wsss_assets.evaluation.aligned import AlignedImage, AlignedImages, check_sweepable
 from wsss_assets.evaluation.anatomy.counts import ErrorAnatomy
 from wsss_assets.evaluation.confusion import confusion_matrix
 from wsss_assets.evaluation.evaluate import Evaluator
+from wsss_assets.evaluation.perfect import (
+    PerfectActivation,
+    PerfectSaliency,
+    perfect_activations,
+    perfect_saliency,
+)
 from wsss_assets.evaluation.scores import plain
 from wsss_assets.evaluation.surface import check_surface, sweep_surface
 from wsss_assets.evaluation.sweep import require_policy, sweep
 from wsss_assets.labels.make import make_label
 from wsss_assets.labels.recipes import get_recipe
 from wsss_assets.ranks import ALONE
-from wsss_assets.storage.maps import LabelFolder
-from wsss_assets.storage.receipts import files_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from wsss_assets.benchmarks import Benchmark
     from wsss_assets.evaluation.anatomy.counts import AnatomyCounts, AnatomyResult
@@ -45,80 +42,11 @@ __all__ = [
     "BestSetting",
     "Ceiling",
     "Ceilings",
-    "PerfectActivation",
-    "PerfectSaliency",
     "ceilings",
-    "perfect_activations",
-    "perfect_saliency",
 ]
 
 VARIANTS = ("given", "perfect_activation", "perfect_saliency", "perfect_maps")
 """Which maps are perfect: none, the activation, the saliency, both."""
-
-_IGNORE = 255
-
-
-def perfect_saliency(truth: UInt8) -> UInt8:
-    """255 on every object and 0 elsewhere: uint8 of the shape of the ground truth."""
-    silhouette: UInt8 = ((truth != 0) & (truth != _IGNORE)) * np.uint8(255)
-    return silhouette
-
-
-def perfect_activations(truth: UInt8, classes: Iterable[int]) -> dict[int, UInt8]:
-    """By 0-based class, 255 where the ground truth is that class and 0 elsewhere: uint8."""
-    return {index: (truth == index + 1) * np.uint8(255) for index in classes}
-
-
-class PerfectSaliency:
-    """A source of saliency maps that are 255 on every object of the ground truth and 0 elsewhere.
-
-    Objects of classes that the image-level labels lack are salient, too.
-
-    Args:
-        ground_truth: folder of label maps.
-
-    Raises:
-        MissingFileError: it is missing or empty.
-    """
-
-    def __init__(self, ground_truth: Path | str) -> None:
-        self._truth = LabelFolder(Path(ground_truth))
-
-    def __str__(self) -> str:
-        return f"perfect saliency of {self._truth.folder}"
-
-    def read(self, image_id: str) -> UInt8:
-        """uint8 (H, W); see `SaliencySource`."""
-        return perfect_saliency(self._truth.read(image_id))
-
-    def version(self, image_id: str) -> str:
-        """See `SaliencySource`."""
-        return files_version([self._truth.files.get(image_id)])
-
-
-class PerfectActivation:
-    """A source of activation maps that are 255 where the ground truth is the class, 0 elsewhere.
-
-    Args:
-        ground_truth: folder of label maps.
-
-    Raises:
-        MissingFileError: it is missing or empty.
-    """
-
-    def __init__(self, ground_truth: Path | str) -> None:
-        self._truth = LabelFolder(Path(ground_truth))
-
-    def __str__(self) -> str:
-        return f"perfect activation of {self._truth.folder}"
-
-    def read(self, image_id: str, classes: Sequence[int]) -> dict[int, UInt8]:
-        """uint8 (H, W) by class; see `ActivationSource`."""
-        return perfect_activations(self._truth.read(image_id), classes)
-
-    def version(self, image_id: str, classes: Sequence[int]) -> str:  # noqa: ARG002 (one file)
-        """See `ActivationSource`."""
-        return files_version([self._truth.files.get(image_id)])
 
 
 @dataclass(frozen=True)
@@ -167,14 +95,8 @@ class Ceilings:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready fields; documented in docs/errors.md."""
-        first = self.variants[VARIANTS[0]].own
         return {
-            "benchmark": first.benchmark,
-            "synthetic": first.synthetic,
-            "split": first.split,
-            "images": first.images,
-            "ground_truth_digest": first.ground_truth_digest,
-            "ignored": first.ignored,
+            **self.variants[VARIANTS[0]].own.provenance(),
             "recipe": self.recipe.settings(),
             "searched": self.searched,
             "variants": {
@@ -235,7 +157,7 @@ def ceilings(
     if not recipe.uses_saliency:
         raise UsageError(
             f"recipe {recipe.name} uses no saliency, so perfect activation is a perfect label",
-            hint="there are ceilings of recipes that use saliency; leave out --no-saliency",
+            hint="choose a recipe that uses saliency: 'wsss-assets recipes list' shows which do",
         )
     policy = require_policy(ignored, recipe.ignore)
     images = AlignedImages(labels, saliency, activation, ground_truth, recipe, benchmark, ranks)
@@ -279,7 +201,7 @@ def _count(
         (Evaluator(benchmark, ignored=ignored), ErrorAnatomy(benchmark) if errors else None)
         for _ in VARIANTS
     ]
-    counter = _Counter(images.labels, recipe, benchmark, errors)
+    counter = _Counter(recipe, len(benchmark.classes), counted[0][1])
     for variants, digest in images.map(counter, workers, progress):
         for (evaluator, anatomy), (confusion, counts) in zip(counted, variants, strict=True):
             evaluator.add_counts(confusion, 1, digest)
@@ -294,32 +216,30 @@ def _count(
 
 @dataclass(frozen=True)
 class _Counter:
-    """Counts the labels of every variant of one image."""
+    """Counts the labels of every variant of one image; `anatomy` counts their errors, if given."""
 
-    labels: Mapping[str, Sequence[int]]
     recipe: Recipe
-    benchmark: Benchmark
-    errors: bool
+    classes: int
+    anatomy: ErrorAnatomy | None
 
     def __call__(self, image: AlignedImage) -> tuple[list[tuple[Int64, AnatomyCounts | None]], int]:
-        truth = image.truth
-        maps = perfect_activations(truth, sorted(self.labels[image.image_id]))
-        silhouette = perfect_saliency(truth)
+        given = image.activations, image.saliency
+        perfect = perfect_activations(image.truth, given[0]), perfect_saliency(image.truth)
         counts = [
-            self._counts(make_label(saliency, activations, self.recipe), truth)
+            self._counts(make_label(saliency, activations, self.recipe), image.truth)
             for activations, saliency in (
-                (image.activations, image.saliency),
-                (maps, image.saliency),
-                (image.activations, silhouette),
-                (maps, silhouette),
+                given,
+                (perfect[0], given[1]),
+                (given[0], perfect[1]),
+                perfect,
             )
         ]
         return counts, image.digest
 
     def _counts(self, label: UInt8, truth: UInt8) -> tuple[Int64, AnatomyCounts | None]:
-        if not self.errors:
-            return confusion_matrix(label, truth, len(self.benchmark.classes)), None
-        counts = ErrorAnatomy(self.benchmark).count(label, truth)
+        if self.anatomy is None:
+            return confusion_matrix(label, truth, self.classes), None
+        counts = self.anatomy.count(label, truth)
         return counts.confusion, counts
 
 

@@ -13,12 +13,13 @@ from wsss_assets.errors import DataError, ImageFormatError, MissingFileError, Us
 from wsss_assets.evaluation.confusion import (
     as_label,
     confusion_matrix,
-    digest_text,
     empty_confusion,
     label_digest,
 )
 from wsss_assets.evaluation.dialects import Dialect, Policy, get_dialect
+from wsss_assets.evaluation.image_lists import first_few, unique_ids
 from wsss_assets.evaluation.scores import Scores, check_policy, score
+from wsss_assets.evaluation.seen import SeenImages
 from wsss_assets.parallel import map_with_progress
 from wsss_assets.ranks import ALONE
 from wsss_assets.storage.maps import LabelFolder
@@ -67,9 +68,12 @@ class Evaluator:
         self.ignored = None if ignored is None else check_policy(ignored)
         self.dialect = get_dialect(dialect) if isinstance(dialect, str) else dialect
         self.confusion = empty_confusion(len(self.benchmark.classes))
-        self.images = 0
-        self._digest = 0
-        self._identified = True  # until an image comes without an id
+        self._seen = SeenImages()
+
+    @property
+    def images(self) -> int:
+        """How many were counted."""
+        return self._seen.count
 
     def update(
         self,
@@ -104,9 +108,8 @@ class Evaluator:
         if ids is not None and len(ids) != len(batch):
             raise UsageError(f"{len(batch)} images came with {len(ids)} ids")
         self.confusion += confusion_matrix(guess, truth, len(self.benchmark.classes))
-        self.images += len(batch)
-        self._identified &= ids is not None
-        self._digest += sum(map(label_digest, ids or (), batch))
+        digest = None if ids is None else sum(map(label_digest, ids, batch))
+        self._seen.add(digest, len(batch))
 
     def merge(self, other: Evaluator) -> None:
         """Add what another evaluator counted.
@@ -121,9 +124,7 @@ class Evaluator:
                 found=other.benchmark.name,
             )
         self.confusion += other.confusion
-        self.images += other.images
-        self._digest += other._digest
-        self._identified &= other._identified
+        self._seen.merge(other._seen)
 
     def add_counts(self, confusion: Int64, images: int, digest: int) -> None:
         """Add images that were counted elsewhere.
@@ -134,8 +135,7 @@ class Evaluator:
             digest: sum of their `label_digest`.
         """
         self.confusion += confusion
-        self.images += images
-        self._digest += digest
+        self._seen.add(digest, images)
 
     def add_up(self, ranks: Ranks) -> None:
         """Add what all processes counted; every one has the sums then.
@@ -144,9 +144,7 @@ class Evaluator:
             ranks: which process this is.
         """
         ranks.add_up(self.confusion)
-        self.images = sum(ranks.everyone(self.images))
-        self._digest = sum(ranks.everyone(self._digest))
-        self._identified = all(ranks.everyone(self._identified))
+        self._seen.add_up(ranks)
 
     def compute(self, *, split: str | None = None, missing: tuple[str, ...] = ()) -> Scores:
         """Scores of all that was counted.
@@ -170,7 +168,7 @@ class Evaluator:
             missing=missing,
             benchmark=self.benchmark.name,
             split=split,
-            ground_truth_digest=digest_text([self._digest]) if self._identified else None,
+            ground_truth_digest=self._seen.digest,
             synthetic=self.benchmark.synthetic,
         )
 
@@ -224,13 +222,11 @@ def evaluate(
             )
         _update_in_order(evaluator, predictions, ground_truth)
         return evaluator.compute(split=split)
-    if isinstance(ids, str):
-        raise UsageError("ids is one text", expected="several image ids", hint=f"ids=[{ids!r}]")
-    wanted = _unique(truths if ids is None else ids)
+    wanted = unique_ids(truths if ids is None else ids)
     missing = tuple(image_id for image_id in wanted if image_id not in guesses)
     if missing and not skip_missing:
         raise MissingFileError(
-            f"{len(missing)} of {len(wanted)} images have no prediction: {_shown(missing)}",
+            f"{len(missing)} of {len(wanted)} images have no prediction: {first_few(missing)}",
             done="no score was given",
             hint="score the images there are with --skip-missing (in Python: skip_missing=True)",
         )
@@ -300,18 +296,3 @@ def _update_in_order(evaluator: Evaluator, predictions: Any, ground_truth: Any) 
                 found=f"{evaluator.images} pairs, then one without a partner",
             )
         evaluator.update(prediction, truth)
-
-
-def _unique(ids: Iterable[str]) -> list[str]:
-    listed = list(ids)
-    unique = list(dict.fromkeys(listed))
-    if len(unique) != len(listed):
-        raise UsageError(
-            f"{len(listed) - len(unique)} image ids are listed twice",
-            hint="an image may count only once: remove the repeated lines",
-        )
-    return unique
-
-
-def _shown(names: Sequence[str], most: int = 5) -> str:
-    return ", ".join(names[:most]) + (", …" if len(names) > most else "")

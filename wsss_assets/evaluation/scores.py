@@ -101,6 +101,11 @@ class Scores:
     ground_truth_digest: str | None
     synthetic: bool
 
+    def provenance(self) -> dict[str, Any]:
+        """What the numbers mean nothing without, JSON-ready."""
+        names = "benchmark", "synthetic", "split", "images", "ground_truth_digest", "ignored"
+        return {name: getattr(self, name) for name in names}
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready fields, named as the attributes; documented in docs/evaluation.md."""
         values = dict(vars(self))

@@ -15,14 +15,26 @@ from wsss_assets.errors import MissingDependencyError
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["components", "distance_to", "nearest"]
+__all__ = ["components", "distance_to", "is_there", "nearest"]
 
 Bool: TypeAlias = NDArray[np.bool_]
 Float64: TypeAlias = NDArray[np.float64]
 Int32: TypeAlias = NDArray[np.int32]
 
+_DISTANCES = "the weighted F-measure or a band around boundaries"
+"""What distances are needed for, to be said where there is no SciPy."""
+
 _EIGHT = np.ones((3, 3), np.bool_)
 """Pixels that touch by a side or a corner hang together."""
+
+
+def is_there() -> bool:
+    """Whether SciPy, which every function here needs for all but empty masks, can be imported."""
+    try:
+        components(np.ones((1, 1), np.bool_))  # of an empty mask it would not be asked
+    except MissingDependencyError:
+        return False
+    return True
 
 
 def distance_to(mask: Bool) -> Float64:
@@ -42,7 +54,7 @@ def distance_to(mask: Bool) -> Float64:
     """
     if not mask.any():
         return np.full(mask.shape, np.inf)
-    distance: Float64 = _ndimage().distance_transform_edt(~mask)
+    distance: Float64 = _ndimage(_DISTANCES).distance_transform_edt(~mask)
     return distance
 
 
@@ -64,7 +76,9 @@ def nearest(mask: Bool) -> tuple[Float64, Int32, Int32]:
     if not mask.any():
         nowhere = np.full(mask.shape, -1, np.int32)
         return np.full(mask.shape, np.inf), nowhere, nowhere.copy()
-    distance, (rows, columns) = _ndimage().distance_transform_edt(~mask, return_indices=True)
+    distance, (rows, columns) = _ndimage(_DISTANCES).distance_transform_edt(
+        ~mask, return_indices=True
+    )
     return distance, rows, columns
 
 
@@ -82,14 +96,14 @@ def components(mask: Bool) -> tuple[Int32, int]:
     """
     if not mask.any():
         return np.zeros(mask.shape, np.int32), 0
-    labels, count = _ndimage().label(mask, structure=_EIGHT)
+    labels, count = _ndimage("taking errors apart").label(mask, structure=_EIGHT)
     return labels.astype(np.int32, copy=False), int(count)
 
 
-def _ndimage() -> ModuleType:
+def _ndimage(purpose: str) -> ModuleType:
     try:
         from scipy import ndimage
     except ImportError as error:
-        raise MissingDependencyError("scipy", "analysis", "measuring shapes") from error
+        raise MissingDependencyError("scipy", "analysis", purpose) from error
     module: Any = ndimage
     return module  # type: ignore[no-any-return]

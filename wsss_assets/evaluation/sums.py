@@ -29,8 +29,8 @@ _SCALE = float(1 << _BITS)
 class FractionSums:
     """Sums of float64 arrays of one shape; NaN counts for nothing, where it stands.
 
-    Terms lie in -1024..1024 and each is rounded to a multiple of 2**-60 (at 1, finer than float64
-    itself). Up to two thousand million of them fit.
+    Each term is rounded to a multiple of 2**-60 (at 1, finer than float64 itself). The sizes of
+    all terms of a place may add up to 2**33: that many terms of 1, or eight million of 1024.
 
     Args:
         shape: of each term; () for single numbers.

@@ -18,7 +18,8 @@ from wsss_assets.errors import NotSweepableError, UsageError
 from wsss_assets.evaluation.aligned import AlignedImage, AlignedImages, check_sweepable
 from wsss_assets.evaluation.confusion import digest_text
 from wsss_assets.evaluation.scores import iou, mean_iou, plain
-from wsss_assets.evaluation.sweep import TAUS, provenance, require_policy, suffix_sums
+from wsss_assets.evaluation.sweep import TAUS, provenance, require_policy
+from wsss_assets.evaluation.tau_counts import suffix_sums
 from wsss_assets.labels.make import byte_rule, lowest_winners, strongest
 from wsss_assets.labels.recipes import get_recipe
 from wsss_assets.ranks import ALONE

@@ -14,11 +14,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from wsss_assets.errors import IgnoredPixelsError
+from wsss_assets.errors import DataError, IgnoredPixelsError
 from wsss_assets.evaluation.aligned import AlignedImages, check_sweepable
 from wsss_assets.evaluation.dialects import POLICIES
 from wsss_assets.evaluation.scores import apply_policy, check_policy, iou, mean_iou, plain
-from wsss_assets.evaluation.tau_counts import TauCounter, TauTally, confusions_of, suffix_sums
+from wsss_assets.evaluation.tau_counts import (
+    TauCounter,
+    TauTally,
+    confusions_of,
+    tau_index,
+)
 from wsss_assets.labels.make import lowest_winners
 from wsss_assets.labels.recipes import get_recipe
 from wsss_assets.ranks import ALONE
@@ -42,7 +47,7 @@ __all__ = [
     "plateau_around",
     "provenance",
     "require_policy",
-    "suffix_sums",
+    "require_score",
     "sweep",
     "sweep_of",
 ]
@@ -121,14 +126,14 @@ class TauSweep:
         miou = mean_iou(per_class)
         best = int(np.argmax(np.nan_to_num(miou, nan=-1)))
         cuts = lowest_winners(self.recipe, TAUS)
-        recommended = np.searchsorted(cuts, lowest_winners(self.recipe, [self.recipe.tau])[0])
+        own = int(lowest_winners(self.recipe, [self.recipe.tau])[0])
         return TauCurve(
             taus=TAUS,
             miou=miou,
             per_class=per_class,
             best=best,
             plateau=plateau_around(miou, best),
-            recommended=min(int(recommended), 255),
+            recommended=tau_index(cuts, own),
             ignored=policy,
         )
 
@@ -233,17 +238,35 @@ def require_policy(ignored: Policy | str | None, needed: bool) -> Policy | None:
 
     Raises:
         IgnoredPixelsError: one is needed and none is given.
+        UnknownNameError: no such policy.
     """
+    policy = None if ignored is None else check_policy(ignored)
     if not needed:
         return None
-    if ignored is None:
+    if policy is None:
         raise IgnoredPixelsError(
             "the recipe writes 255, and evaluators disagree on what that means",
             expected=f"one of {', '.join(POLICIES)}",
             done="no score was given",
             hint="choose with --ignored miss|background|drop (in Python: ignored=…)",
         )
-    return check_policy(ignored)
+    return policy
+
+
+def require_score(miou: Float64) -> None:
+    """Refuse curves and surfaces without a single score.
+
+    Args:
+        miou: float64 of any shape, NaN where no class occurs.
+
+    Raises:
+        DataError: all are NaN.
+    """
+    if np.isnan(miou).all():
+        raise DataError(
+            "no class occurs in the ground truth or the labels, so there is no score",
+            found="255 in every pixel of the ground truth",
+        )
 
 
 def plateau_around(miou: Float64, best: int) -> tuple[int, int]:

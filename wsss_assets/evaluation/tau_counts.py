@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wsss_assets.labels.recipes import Recipe
     from wsss_assets.ranks import Ranks
 
-__all__ = ["TauCounter", "TauCounts", "TauTally", "confusions_of", "suffix_sums"]
+__all__ = ["TauCounter", "TauCounts", "TauTally", "confusions_of", "suffix_sums", "tau_index"]
 
 Int64: TypeAlias = NDArray[np.int64]
 UInt8: TypeAlias = NDArray[np.uint8]
@@ -185,3 +185,13 @@ def suffix_sums(counts: Int64) -> Int64:
     result = np.zeros((*counts.shape[:-1], 257), np.int64)
     result[..., :256] = counts[..., ::-1].cumsum(axis=-1)[..., ::-1]
     return result
+
+
+def tau_index(cuts: Int64, byte: int) -> int:
+    """Index of the tau with which this byte is the lowest that wins; the highest tau there is.
+
+    Args:
+        cuts: int64 (N,), the lowest byte that wins, by index of tau, ascending.
+        byte: 1..256.
+    """
+    return min(int(np.searchsorted(cuts, byte)), len(cuts) - 1)

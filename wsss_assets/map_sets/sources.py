@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wsss_assets.map_sets.store import HeldSet
     from wsss_assets.ranks import Ranks
 
-__all__ = ["open_map_set"]
+__all__ = ["open_held", "open_map_set"]
 
 
 def open_map_set(
@@ -72,15 +72,33 @@ def open_map_set(
             repository=chosen_repository(None, None),
         )
     )
-    source = ShardSaliency if kind == "saliency" else ShardActivations
     if stream:
         held = _on_the_hub(record, split)
-        if held.damaged():
-            return source(held.addresses(), record.id, _layout(held, kind, ids, ranks))
-        return source(held.paths, record.id)
+        is_afar = bool(held.damaged())
+        # Processes look it up together, also where some machines have a copy of their own.
+        layout = _layout(held, kind, ids, ranks) if any(ranks.everyone(is_afar)) else None
+        return open_held(held, layout if is_afar else None)
     ranks.first(lambda: _have(record, split, feedback))
     # Another machine has a cache of its own, or the same; the first of its processes fetches.
-    return source(obtain(record, split, feedback=SILENT).paths, record.id)
+    return open_held(obtain(record, split, feedback=SILENT))
+
+
+def open_held(held: HeldSet, layout: Layout | None = None) -> ShardSaliency | ShardActivations:
+    """A map set that is here, as a source of maps.
+
+    Args:
+        held: the set; its files are not checked.
+        layout: what is known of its shards, which are then read from the Hub; None: they are here.
+    """
+    record, content = held.holding.record, held.holding.content
+    source = ShardSaliency if record.kind == "saliency" else ShardActivations
+    digests = "\n".join(file.sha256 for file in content.files)
+    return source(
+        held.paths if layout is None else held.addresses(),
+        record.id,
+        layout,
+        contents=hashlib.sha256(digests.encode()).hexdigest(),
+    )
 
 
 def _have(record: MapSet, split: str | None, feedback: Feedback) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING
 
 from wsss_assets.errors import UsageError
+from wsss_assets.report.svg import cut, document, heading, safe, text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,22 +32,12 @@ _COLOURS = (
 )
 
 _STYLE = """
-svg {
-  background: #ffffff;
-  max-width: 100%;
-  height: auto;
-  font: 13px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
-}
-text { fill: #1c2026 }
-.title { font-size: 18px; font-weight: 600 }
 .quiet, .tick, .note { fill: #626a75; font-size: 12px }
 .tick { font-variant-numeric: tabular-nums }
 .grid { stroke: #e6e9ee }
 .part { stroke: #ffffff; stroke-width: 1 }
 """
 _DARK_STYLE = """
-svg { background: #14171c }
-text { fill: #e8eaee }
 .quiet, .tick, .note { fill: #9aa3af }
 .grid { stroke: #272c34 }
 .part { stroke: #14171c }
@@ -96,26 +86,25 @@ def bars_svg(
     bottom = top + ROW * max(len(bars), 1)
     height = bottom + (64 if footer else 44)
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-        f'width="{WIDTH}" height="{height}" role="img" aria-labelledby="title description">',
-        f'<title id="title">{_safe(title)}</title>',
-        f'<desc id="description">{_safe(_described(bars, parts))}</desc>',
-        f"<style>{_STYLE}{_colours(len(parts), 0)}"
-        f"@media (prefers-color-scheme: dark) {{{_DARK_STYLE}{_colours(len(parts), 1)}}}\n</style>",
-        f'<text class="title" x="24" y="36">{_safe(_cut(title, 92))}</text>',
-        f'<text class="quiet" x="24" y="58">{_safe(_cut(subtitle, 130))}</text>',
+        *heading(title, subtitle, width=WIDTH),
         *key,
         *_grid(top, bottom),
     ]
     for index, bar in enumerate(bars):
         lines += _row(bar, parts, top + ROW * index)
     if not bars:
-        lines.append(f'<text class="quiet" x="{LEFT}" y="{top + 16}">nothing to draw</text>')
+        lines.append(text(LEFT, top + 16, "nothing to draw", "quiet"))
     if footer:
-        lines.append(
-            f'<text class="note" x="24" y="{height - 14}">{_safe(_cut(footer, 140))}</text>'
-        )
-    return "\n".join([*lines, "</svg>", ""])
+        lines.append(text(24, height - 14, cut(footer, 140), "note"))
+    return document(
+        lines,
+        width=WIDTH,
+        height=height,
+        title=title,
+        description=_described(bars, parts),
+        style=_STYLE + _colours(len(parts), 0),
+        dark_style=_DARK_STYLE + _colours(len(parts), 1),
+    )
 
 
 def _check(bar: Bar, parts: int) -> None:
@@ -144,7 +133,7 @@ def _key(parts: Sequence[str]) -> tuple[list[str], float]:
         if x + width > WIDTH - 24:
             x, y = 24.0, y + KEY_ROW
         marks.append(f'<rect class="fill{index}" x="{x:.1f}" y="{y - 11}" width="12" height="12"/>')
-        marks.append(f'<text x="{x + 18:.1f}" y="{y}">{_safe(part)}</text>')
+        marks.append(text(x + 18, y, part))
         x += width
     return marks, y
 
@@ -154,22 +143,17 @@ def _grid(top: float, bottom: float) -> list[str]:
     for percent in range(0, 101, 20):
         x = _x(percent / 100)
         marks.append(f'<path class="grid" d="M{x:.1f} {top - 6}V{bottom}"/>')
-        marks.append(
-            f'<text class="tick" x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">'
-            f"{percent} %</text>"
-        )
+        marks.append(text(x, bottom + 18, f"{percent} %", "tick", "middle"))
     return marks
 
 
 def _row(bar: Bar, parts: Sequence[str], top: float) -> list[str]:
     base = top + BAR_HEIGHT - 4
-    marks = [
-        f'<text x="{LEFT - 10}" y="{base}" text-anchor="end">{_safe(_cut(bar.name, 22))}</text>'
-    ]
+    marks = [text(LEFT - 10, base, cut(bar.name, 22), anchor="end")]
     start = 0.0
     for index, (part, share) in enumerate(zip(parts, bar.shares, strict=True)):
         if share > 0:
-            words = _safe(f"{bar.name}: {part} {share:.1%}")
+            words = safe(f"{bar.name}: {part} {share:.1%}")
             marks.append(
                 f'<rect class="part fill{index}" x="{_x(start):.2f}" y="{top}" '
                 f'width="{share * (RIGHT - LEFT):.2f}" height="{BAR_HEIGHT}">'
@@ -177,7 +161,7 @@ def _row(bar: Bar, parts: Sequence[str], top: float) -> list[str]:
             )
         start += share
     if bar.note:
-        marks.append(f'<text class="tick" x="{RIGHT + 10}" y="{base}">{_safe(bar.note)}</text>')
+        marks.append(text(RIGHT + 10, base, bar.note, "tick"))
     return marks
 
 
@@ -195,12 +179,3 @@ def _colours(count: int, scheme: int) -> str:
     return "".join(
         f".fill{index} {{ fill: {_COLOURS[index][scheme]} }}\n" for index in range(count)
     )
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
-
-
-def _safe(text: str) -> str:
-    """Text for XML: escaped, and without the control characters that XML cannot hold."""
-    return escape("".join(each if each.isprintable() else " " for each in text))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from itertools import pairwise
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
 from wsss_assets.errors import UsageError
+from wsss_assets.report.svg import cut, dashes, document, heading, line_colours, text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,27 +19,7 @@ WIDTH, HEIGHT = 960, 500
 LEFT, RIGHT, TOP, BOTTOM = 64, 652, 106, 438
 NAME_HEIGHT = 49
 
-# Okabe and Ito's colours, told apart by colour-blind readers; (on light paper, on dark paper).
-_COLOURS = (
-    ("#0072b2", "#4c9be8"),
-    ("#d55e00", "#ff8a3d"),
-    ("#007a5a", "#2bc49a"),
-    ("#b0478a", "#e592c4"),
-    ("#8a6d00", "#e6c84a"),
-    ("#45a5e6", "#b5e3ff"),
-    ("#4a4a4a", "#d0d0d0"),
-)
-_DASHES = ("", "8 3", "2 3")
-
 _STYLE = """
-svg {
-  background: #ffffff;
-  max-width: 100%;
-  height: auto;
-  font: 13px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
-}
-text { fill: #1c2026 }
-.title { font-size: 18px; font-weight: 600 }
 .quiet, .tick { fill: #626a75 }
 .tick { font-size: 12px; font-variant-numeric: tabular-nums }
 .name { font-weight: 600 }
@@ -58,8 +38,6 @@ text { fill: #1c2026 }
 .recommended { stroke-width: 1.5; stroke-dasharray: 5 4 }
 """
 _DARK_STYLE = """
-svg { background: #14171c }
-text { fill: #e8eaee }
 .quiet, .tick, .note, .key { fill: #9aa3af }
 .keymark { fill: #9aa3af; stroke: #9aa3af }
 .ring { fill: #14171c }
@@ -140,31 +118,29 @@ def curve_svg(
     body = max(HEIGHT, TOP + NAME_HEIGHT * len(curves) + 20)
     height = body + (24 if footer else 0)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-        f'width="{WIDTH}" height="{height}" role="img" aria-labelledby="title description">',
-        f'<title id="title">{_safe(title)}</title>',
-        f'<desc id="description">{_safe(_describe(curves))}</desc>',
-        f"<style>{_STYLE}{_colour_rules(len(curves), 0)}"
-        f"@media (prefers-color-scheme: dark) {{{_DARK_STYLE}{_colour_rules(len(curves), 1)}}}\n"
-        "</style>",
-        f'<text class="title" x="24" y="36">{_safe(_cut(title, 84))}</text>',
-        f'<text class="quiet" x="24" y="58">{_safe(_cut(subtitle, 124))}</text>',
+        *heading(title, subtitle, width=WIDTH),
         *_axes(scale, x_label, y_label),
         *_key(curves),
     ]
     if not curves:
-        middle = f'x="{(LEFT + RIGHT) / 2:.1f}" y="{(TOP + BOTTOM) / 2:.1f}"'
-        parts.append(f'<text class="quiet" {middle} text-anchor="middle">nothing to draw</text>')
+        middle = (LEFT + RIGHT) / 2, (TOP + BOTTOM) / 2
+        parts.append(text(*middle, "nothing to draw", "quiet", "middle"))
     parts += _plateaus(curves, scale)
     parts += _recommendations(curves, scale)
     parts += [_line(index, curve, scale) for index, curve in enumerate(curves)]
     parts += [_marks(index, curve, scale) for index, curve in enumerate(curves)]
     parts += _names(curves, scale, body)
     if footer:
-        parts.append(
-            f'<text class="note" x="24" y="{height - 16}">{_safe(_cut(footer, 130))}</text>'
-        )
-    return "\n".join([*parts, "</svg>", ""])
+        parts.append(text(24, height - 16, cut(footer, 130), "note"))
+    return document(
+        parts,
+        width=WIDTH,
+        height=height,
+        title=title,
+        description=_describe(curves),
+        style=_STYLE + line_colours(len(curves), dark=False),
+        dark_style=_DARK_STYLE + line_colours(len(curves), dark=True),
+    )
 
 
 def _check(curve: Curve) -> None:
@@ -214,23 +190,14 @@ def _axes(scale: _Scale, x_label: str, y_label: str) -> list[str]:
         percent = scale.low + number * step
         y = scale.y(percent)
         parts.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{RIGHT}"/>')
-        parts.append(
-            f'<text class="tick" x="{LEFT - 10}" y="{y + 4:.1f}" text-anchor="end">'
-            f"{percent:.0f}</text>"
-        )
+        parts.append(text(LEFT - 10, y + 4, f"{percent:.0f}", "tick", "end"))
     for tenth in range(0, 11, 2):
         x = scale.x(tenth / 10)
         parts.append(f'<path class="axis" d="M{x:.1f} {BOTTOM}v5"/>')
-        parts.append(
-            f'<text class="tick" x="{x:.1f}" y="{BOTTOM + 20}" text-anchor="middle">'
-            f"{tenth / 10:.1f}</text>"
-        )
+        parts.append(text(x, BOTTOM + 20, f"{tenth / 10:.1f}", "tick", "middle"))
     parts.append(f'<path class="axis" d="M{LEFT} {BOTTOM}H{RIGHT}"/>')
-    parts.append(
-        f'<text class="quiet" x="{RIGHT}" y="{BOTTOM + 42}" text-anchor="end">'
-        f"{_safe(_cut(x_label, 40))}</text>"
-    )
-    parts.append(f'<text class="quiet" x="24" y="{TOP - 16}">{_safe(_cut(y_label, 40))}</text>')
+    parts.append(text(RIGHT, BOTTOM + 42, cut(x_label, 40), "quiet", "end"))
+    parts.append(text(24, TOP - 16, cut(y_label, 40), "quiet"))
     return parts
 
 
@@ -270,9 +237,7 @@ def _line(index: int, curve: Curve, scale: _Scale) -> str:
         f"{scale.x(tau):.2f},{scale.y(100 * value):.2f}"
         for tau, value in zip(curve.taus, curve.values, strict=True)
     )
-    dash = _DASHES[index // len(_COLOURS) % len(_DASHES)]
-    dashed = f' stroke-dasharray="{dash}"' if dash else ""
-    return f'<polyline class="curve stroke{index}"{dashed} points="{points}"/>'
+    return f'<polyline class="curve stroke{index}"{dashes(index)} points="{points}"/>'
 
 
 def _marks(index: int, curve: Curve, scale: _Scale) -> str:
@@ -295,11 +260,7 @@ def _key(curves: Sequence[Curve]) -> list[str]:
     entries = [(dot, LEFT + 18, "best"), (band, LEFT + 88, "within 1 point of the best")]
     if any(curve.recommended is not None for curve in curves):
         entries.append((ring, LEFT + 294, "recommended"))
-    return [
-        f'{mark}<text class="key" x="{x}" y="{y}">{words}</text>'
-        for mark, x, words in entries
-        if curves
-    ]
+    return [mark + text(x, y, words, "key") for mark, x, words in entries if curves]
 
 
 def _names(curves: Sequence[Curve], scale: _Scale, height: int) -> list[str]:
@@ -313,12 +274,10 @@ def _names(curves: Sequence[Curve], scale: _Scale, height: int) -> list[str]:
         parts.append(
             f'<path class="lead" d="M{start + 4:.1f} {end:.1f}L{RIGHT + 18} {place:.1f}h6"/>'
             f'<circle class="fill{index}" cx="{RIGHT + 30}" cy="{place:.1f}" r="4.5"/>'
-            f'<text class="name" x="{left}" y="{place + 4:.1f}">'
-            f"{_safe(_cut(curve.name, 30))}</text>"
+            + text(left, place + 4, cut(curve.name, 30), "name")
         )
         for line, words in enumerate(_summary(curve)):
-            y = place + 20 + 14 * line
-            parts.append(f'<text class="note" x="{left}" y="{y:.1f}">{_safe(words)}</text>')
+            parts.append(text(left, place + 20 + 14 * line, words, "note"))
     return parts
 
 
@@ -375,20 +334,3 @@ def _describe(curves: Sequence[Curve]) -> str:
         plateau = f"within one point of it from {first:.2f} to {last:.2f}"
         sentences.append(f"{curve.name}: {'; '.join([*_summary(curve), plateau])}.")
     return " ".join(sentences) or "No curves."
-
-
-def _colour_rules(count: int, scheme: int) -> str:
-    rules = []
-    for index in range(count):
-        colour = _COLOURS[index % len(_COLOURS)][scheme]
-        rules.append(f".stroke{index} {{ stroke: {colour} }} .fill{index} {{ fill: {colour} }}\n")
-    return "".join(rules)
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
-
-
-def _safe(text: str) -> str:
-    """Text for XML: escaped, and without the control characters that XML cannot hold."""
-    return escape("".join(each if each.isprintable() else " " for each in text))

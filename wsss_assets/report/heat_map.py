@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,7 @@ from PIL import Image
 
 from wsss_assets.errors import UsageError
 from wsss_assets.report.contact_sheet import heat_colours
+from wsss_assets.report.svg import document, footnote, heading, safe, text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,21 +24,13 @@ KEY_LEFT, KEY_WIDTH = LEFT + SIDE + 36, 18
 WIDTH, HEIGHT = KEY_LEFT + KEY_WIDTH + 90, TOP + SIDE + 96
 
 _STYLE = """
-svg {
-  background: #ffffff;
-  max-width: 100%;
-  height: auto;
-  font: 13px system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif;
-}
-text { fill: #1c2026 }
-.title { font-size: 18px; font-weight: 600 }
 .quiet, .tick { fill: #626a75; font-size: 12px }
 .axis { stroke: #8a929d; fill: none }
 .mark { fill: none; stroke: #ffffff; stroke-width: 2.5 }
 .edge { fill: none; stroke: #000000; stroke-width: 1 }
-@media (prefers-color-scheme: dark) {
-  svg { background: #14171c } text { fill: #e8eaee } .quiet, .tick { fill: #9aa3af }
-}
+"""
+_DARK_STYLE = """
+.quiet, .tick { fill: #9aa3af }
 """
 
 
@@ -89,29 +81,28 @@ def heat_map_svg(
     x = LEFT + (heat_map.best[1] + 0.5) / columns * SIDE
     y = TOP + SIDE - (heat_map.best[0] + 0.5) / rows * SIDE
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        f'width="{WIDTH}" height="{HEIGHT}" role="img" aria-labelledby="title description">',
-        f'<title id="title">{escape(title)}</title>',
-        f'<desc id="description">{escape(words)}</desc>',
-        f"<style>{_STYLE}</style>",
-        f'<text class="title" x="24" y="36">{escape(title)}</text>',
-        f'<text class="quiet" x="24" y="58">{escape(subtitle)}</text>',
+        *heading(title, subtitle, width=WIDTH),
         _picture(_colours(heat_map.values[::-1], low, high), LEFT, TOP, SIDE, SIDE),
         f'<rect class="axis" x="{LEFT}" y="{TOP}" width="{SIDE}" height="{SIDE}"/>',
         *_ticks(),
-        f'<text class="quiet" x="{LEFT + SIDE / 2}" y="{TOP + SIDE + 42}" '
-        f'text-anchor="middle">{escape(x_label)}</text>',
+        text(LEFT + SIDE / 2, TOP + SIDE + 42, x_label, "quiet", "middle"),
         f'<text class="quiet" transform="translate(28 {TOP + SIDE / 2}) rotate(-90)" '
-        f'text-anchor="middle">{escape(y_label)}</text>',
+        f'text-anchor="middle">{safe(y_label)}</text>',
         *_key(low, high),
         f'<circle class="edge" cx="{x:.1f}" cy="{y:.1f}" r="8.5"/>',
         f'<circle class="mark" cx="{x:.1f}" cy="{y:.1f}" r="7"/>',
         *_cross(heat_map.recommended),
-        f'<text class="quiet" x="24" y="{HEIGHT - 18}">{escape(footer)}</text>',
-        "</svg>",
-        "",
+        *footnote(footer, width=WIDTH, bottom=HEIGHT - 14),
     ]
-    return "\n".join(parts)
+    return document(
+        parts,
+        width=WIDTH,
+        height=HEIGHT,
+        title=title,
+        description=words,
+        style=_STYLE,
+        dark_style=_DARK_STYLE,
+    )
 
 
 def _colours(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.uint8]:
@@ -139,10 +130,8 @@ def _ticks() -> list[str]:
         share = step / 5
         x, y = LEFT + share * SIDE, TOP + SIDE - share * SIDE
         marks += [
-            f'<text class="tick" x="{x:.1f}" y="{TOP + SIDE + 20}" '
-            f'text-anchor="middle">{share:.1f}</text>',
-            f'<text class="tick" x="{LEFT - 10}" y="{y + 4:.1f}" '
-            f'text-anchor="end">{share:.1f}</text>',
+            text(x, TOP + SIDE + 20, f"{share:.1f}", "tick", "middle"),
+            text(LEFT - 10, y + 4, f"{share:.1f}", "tick", "end"),
         ]
     return marks
 
@@ -152,15 +141,12 @@ def _key(low: float, high: float) -> list[str]:
     marks = [
         _picture(_colours(column, 0, 1), KEY_LEFT, TOP, KEY_WIDTH, SIDE),
         f'<rect class="axis" x="{KEY_LEFT}" y="{TOP}" width="{KEY_WIDTH}" height="{SIDE}"/>',
-        f'<text class="quiet" x="{KEY_LEFT}" y="{TOP - 12}">mIoU (%)</text>',
+        text(KEY_LEFT, TOP - 12, "mIoU (%)", "quiet"),
     ]
     for step in range(5):
         value = low + (high - low) * step / 4
         y = TOP + SIDE - step / 4 * SIDE
-        marks.append(
-            f'<text class="tick" x="{KEY_LEFT + KEY_WIDTH + 8}" y="{y + 4:.1f}">'
-            f"{value * 100:.1f}</text>"
-        )
+        marks.append(text(KEY_LEFT + KEY_WIDTH + 8, y + 4, f"{value * 100:.1f}", "tick"))
     return marks
 
 

@@ -50,9 +50,9 @@ def latex_table(report: Report) -> str:
     rows = [_row(report, one, top) for one in report.pairings]
     job = report.job
     comment = (
-        f"{report.benchmark.name} {job.split or '(split not named)'}, {len(job.labels)} images, "
+        f"{' '.join(filter(None, (report.benchmark.name, job.split)))}, {len(job.labels)} images, "
         f"{job.recipe.describe()}, 255 counted as: {job.policy or 'none is written'}, "
-        f"ground truth {report.ground_truth_digest[:16]}"
+        f"ground truth {report.ground_truth_digest[:16]}, maps {report.digest_words()}"
         + (", SYNTHETIC: drawn by a program" if report.benchmark.synthetic else "")
     )
     return "\n".join(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from html import escape
 from math import ceil, floor, isnan, sqrt
 from typing import TYPE_CHECKING
 
+from wsss_assets.map_sets.feedback import counted
+from wsss_assets.report.placing import Box, Dot, place_names
+from wsss_assets.report.svg import document, heading, minus, safe, text
 from wsss_assets.report.thresholds import provenance
 
 if TYPE_CHECKING:
@@ -19,18 +21,10 @@ WIDTH, HEIGHT = 1080, 620
 LEFT, RIGHT, TOP, BOTTOM = 64, 500, 126, 420
 SCATTER_LEFT, SCATTER_RIGHT, SCATTER_BOTTOM = 610, 1040, 520
 BINS = 32
-CHARACTER, LINE = 6.2, 12.0
-"""About how wide a letter and how high a line of a class's name is."""
+_PAGE = Box(SCATTER_LEFT + 2, TOP - 8, WIDTH - 6, SCATTER_BOTTOM - 2)
+"""Where names of classes may stand."""
 
 _STYLE = """
-svg {
-  background: #ffffff;
-  max-width: 100%;
-  height: auto;
-  font: 13px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
-}
-text { fill: #1c2026 }
-.title { font-size: 18px; font-weight: 600 }
 .head { font-weight: 600 }
 .quiet, .tick { fill: #626a75; font-size: 12px }
 .name { font-size: 11px }
@@ -41,11 +35,11 @@ text { fill: #1c2026 }
 .global { stroke: #d55e00; stroke-width: 2 }
 .recipe { stroke: #007a5a; stroke-width: 2; stroke-dasharray: 5 4 }
 .chosen { fill: #8a6d00 }
-@media (prefers-color-scheme: dark) {
-  svg { background: #14171c } text { fill: #e8eaee } .quiet, .tick { fill: #9aa3af }
-  .grid { stroke: #272c34 } .axis { stroke: #6b7480 } .bar, .dot { fill: #4c9be8 }
-  .global { stroke: #ff8a3d } .recipe { stroke: #2bc49a } .chosen { fill: #e6c84a }
-}
+"""
+_DARK_STYLE = """
+.quiet, .tick { fill: #9aa3af }
+.grid { stroke: #272c34 } .axis { stroke: #6b7480 } .bar, .dot { fill: #4c9be8 }
+.global { stroke: #ff8a3d } .recipe { stroke: #2bc49a } .chosen { fill: #e6c84a }
 """
 
 
@@ -63,22 +57,21 @@ def own_thresholds_svg(analysis: ThresholdAnalysis) -> str:
     swept = analysis.swept
     title = f"{swept.benchmark.title}: where thresholds would have to lie"
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        f'width="{WIDTH}" height="{HEIGHT}" role="img" aria-labelledby="title description">',
-        f'<title id="title">{escape(title)}</title>',
-        f'<desc id="description">{escape(_words(analysis))}</desc>',
-        f"<style>{_STYLE}</style>",
-        f'<text class="title" x="24" y="36">{escape(title)}</text>',
-        f'<text class="quiet" x="24" y="58">{escape(swept.recipe.describe())}</text>',
+        *heading(title, swept.recipe.describe(), width=WIDTH),
         *_histogram(analysis),
         *_marks(analysis),
         *_scatter(analysis),
-        f'<text class="quiet" x="24" y="{HEIGHT - 18}">'
-        f"{escape(provenance(swept, analysis.curve.ignored))}</text>",
-        "</svg>",
-        "",
+        text(24, HEIGHT - 18, provenance(swept, analysis.curve.ignored), "quiet"),
     ]
-    return "\n".join(parts)
+    return document(
+        parts,
+        width=WIDTH,
+        height=HEIGHT,
+        title=title,
+        description=_words(analysis),
+        style=_STYLE,
+        dark_style=_DARK_STYLE,
+    )
 
 
 def _words(analysis: ThresholdAnalysis) -> str:
@@ -86,7 +79,7 @@ def _words(analysis: ThresholdAnalysis) -> str:
     if not pairs.n:
         return "No pair of an image and a class was measured."
     return (
-        f"Best own thresholds of {pairs.n} pairs of an image and a class: median "
+        f"Best own thresholds of {counted(pairs.n, 'pair')} of an image and a class: median "
         f"{pairs.best_tau_median:.3f}, standard deviation {pairs.best_tau_std:.3f}; the best one "
         f"tau for all is {analysis.curve.taus[analysis.curve.best]:.3f}. At its own threshold a "
         f"map has an IoU of {pairs.iou_own:.1%}, at the global one {pairs.iou_global:.1%}."
@@ -102,14 +95,13 @@ def _histogram(analysis: ThresholdAnalysis) -> list[str]:
     step = _step(max(bins))
     high = max(step, step * ceil(max(bins) / step))
     parts = [
-        f'<text class="head" x="{LEFT - 40}" y="{TOP - 36}">Best own threshold of each image and '
-        "class</text>",
-        f'<text class="quiet" x="{LEFT - 40}" y="{TOP - 16}">pairs</text>',
+        text(LEFT - 40, TOP - 36, "Best own threshold of each image and class", "head"),
+        text(LEFT - 40, TOP - 16, "pairs", "quiet"),
     ]
     for value in range(0, high + 1, step):
         y = BOTTOM - value / high * (BOTTOM - TOP)
         parts.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{RIGHT}"/>')
-        parts.append(_tick(LEFT - 8, y + 4, f"{value}", "end"))
+        parts.append(text(LEFT - 8, y + 4, f"{value}", "tick", "end"))
     width = (RIGHT - LEFT) / BINS
     for index, count in enumerate(bins):
         height = count / high * (BOTTOM - TOP)
@@ -117,7 +109,9 @@ def _histogram(analysis: ThresholdAnalysis) -> list[str]:
             f'<rect class="bar" x="{LEFT + index * width + 1:.2f}" y="{BOTTOM - height:.2f}" '
             f'width="{width - 2:.2f}" height="{height:.2f}"/>'
         )
-    parts += [_tick(_x(fifth / 5), BOTTOM + 18, f"{fifth / 5:.1f}") for fifth in range(6)]
+    parts += [
+        text(_x(fifth / 5), BOTTOM + 18, f"{fifth / 5:.1f}", "tick", "middle") for fifth in range(6)
+    ]
     parts.append(f'<path class="axis" d="M{LEFT} {BOTTOM}H{RIGHT}"/>')
     return parts
 
@@ -135,21 +129,26 @@ def _marks(analysis: ThresholdAnalysis) -> list[str]:
         parts += [
             f'<path class="{kind}" d="M{_x(tau):.1f} {TOP - 6}V{BOTTOM}"/>',
             f'<path class="{kind}" d="M{key} {TOP - 20}h22"/>',
-            f'<text class="quiet" x="{key + 28}" y="{TOP - 16}">{words} {tau:.3f}</text>',
+            text(key + 28, TOP - 16, f"{words} {tau:.3f}", "quiet"),
         ]
     rules = [one for one in analysis.choices if one.level == "dataset" and one.selector != "recipe"]
     for row, choice in enumerate(rules):
         y = BOTTOM + 44 + 20 * row
         words = choice.selector.replace("_", " ")
         if choice.tau is None:
-            parts.append(f'<text class="quiet" x="{LEFT}" y="{y + 4}">{words}: undefined</text>')
+            parts.append(text(LEFT, y + 4, f"{words}: undefined", "quiet"))
             continue
         x = _x(choice.tau)
         side, anchor = (10, "start") if choice.tau < 0.5 else (-10, "end")
         parts += [
             f'<circle class="chosen" cx="{x:.1f}" cy="{y}" r="5"/>',
-            f'<text class="quiet" x="{x + side:.1f}" y="{y + 4}" text-anchor="{anchor}">'
-            f"{words} {choice.tau:.3f}: {_regret(choice.regret)}</text>",
+            text(
+                x + side,
+                y + 4,
+                f"{words} {choice.tau:.3f}: {_regret(choice.regret)}",
+                "quiet",
+                anchor,
+            ),
         ]
     return parts
 
@@ -157,7 +156,7 @@ def _marks(analysis: ThresholdAnalysis) -> list[str]:
 def _regret(regret: float) -> str:
     if isnan(regret):
         return "no score"
-    return "as good" if abs(regret) < 0.0005 else f"{-100 * regret:+.1f} points"
+    return "as good" if abs(regret) < 0.0005 else minus(f"{-100 * regret:+.1f} points")
 
 
 def _scatter(analysis: ThresholdAnalysis) -> list[str]:
@@ -169,33 +168,47 @@ def _scatter(analysis: ThresholdAnalysis) -> list[str]:
     across = _range([row.imbalance_cv for row in shown.values()])
     up = _range([row.gap_mean for row in shown.values()])
     parts = [
-        f'<text class="head" x="{SCATTER_LEFT - 40}" y="{TOP - 36}">Imbalance and gap by class'
-        "</text>",
-        f'<text class="quiet" x="{SCATTER_LEFT - 40}" y="{TOP - 16}">gap (mean inside less mean '
-        "outside); a large dot loses much IoU at the global tau</text>",
-        f'<text class="quiet" x="{SCATTER_RIGHT}" y="{SCATTER_BOTTOM + 38}" text-anchor="end">'
-        "imbalance (deviation inside over mean inside)</text>",
+        text(SCATTER_LEFT - 40, TOP - 36, "Imbalance and gap by class", "head"),
+        text(
+            SCATTER_LEFT - 40,
+            TOP - 16,
+            "gap (mean inside less mean outside); a large dot loses much IoU at the global tau",
+            "quiet",
+        ),
+        text(
+            SCATTER_RIGHT,
+            SCATTER_BOTTOM + 38,
+            "imbalance (deviation inside over mean inside)",
+            "quiet",
+            "end",
+        ),
     ]
+    parts += _scatter_axes(across, up)
+    dots = {}
+    for name, row in shown.items():
+        x = _between(row.imbalance_cv, *across, SCATTER_LEFT, SCATTER_RIGHT)
+        y = _between(row.gap_mean, *up, SCATTER_BOTTOM, TOP)
+        lost = max(row.iou_own - row.iou_global, 0.0)
+        dots[name] = Dot(x, y, 3 + 24 * sqrt(lost))
+        parts.append(
+            f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="{dots[name].radius:.1f}">'
+            f"<title>{safe(name)}: {100 * lost:.1f} points</title></circle>"
+        )
+    return parts + _names(dots)
+
+
+def _scatter_axes(across: tuple[float, float], up: tuple[float, float]) -> list[str]:
+    parts = []
     for quarter in range(5):
         x = _between(quarter / 4, 0, 1, SCATTER_LEFT, SCATTER_RIGHT)
         y = _between(quarter / 4, 0, 1, SCATTER_BOTTOM, TOP)
         parts.append(f'<path class="grid" d="M{SCATTER_LEFT} {y:.1f}H{SCATTER_RIGHT}"/>')
         gap = _between(quarter / 4, 0, 1, *up)
-        parts.append(_tick(SCATTER_LEFT - 8, y + 4, f"{gap:.2f}", "end"))
+        parts.append(text(SCATTER_LEFT - 8, y + 4, minus(f"{gap:.2f}"), "tick", "end"))
         imbalance = _between(quarter / 4, 0, 1, *across)
-        parts.append(_tick(x, SCATTER_BOTTOM + 18, f"{imbalance:.2f}"))
+        parts.append(text(x, SCATTER_BOTTOM + 18, f"{imbalance:.2f}", "tick", "middle"))
     parts.append(f'<path class="axis" d="M{SCATTER_LEFT} {SCATTER_BOTTOM}H{SCATTER_RIGHT}"/>')
-    places = {}
-    for name, row in shown.items():
-        x = _between(row.imbalance_cv, *across, SCATTER_LEFT, SCATTER_RIGHT)
-        y = _between(row.gap_mean, *up, SCATTER_BOTTOM, TOP)
-        lost = max(row.iou_own - row.iou_global, 0.0)
-        places[name] = x, y, 3 + 24 * sqrt(lost)
-        parts.append(
-            f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="{places[name][2]:.1f}">'
-            f"<title>{escape(name)}: {100 * lost:.1f} points</title></circle>"
-        )
-    return parts + _names(places)
+    return parts
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
@@ -210,25 +223,15 @@ def _between(value: float, low: float, high: float, first: float, last: float) -
     return first + (value - low) / (high - low) * (last - first)
 
 
-def _names(places: dict[str, tuple[float, float, float]]) -> list[str]:
-    """Names on their dots, or beside, above or below, where they cover no other name."""
-    taken: list[tuple[float, float, float]] = []
+def _names(dots: dict[str, Dot]) -> list[str]:
+    """All names: beside their dots, or with a line to them."""
     parts = []
-    for name, (x, y, radius) in places.items():
-        width = CHARACTER * len(name)
-        aside, away = width / 2 + radius + 3, radius + LINE / 2
-        for shift, fall in ((0, 0), (aside, 0), (-aside, 0), (0, -away), (0, away)):
-            left, level = x + shift - width / 2, y + fall
-            if left + width < WIDTH and all(
-                abs(level - other) >= LINE or left > after or left + width < before
-                for before, after, other in taken
-            ):
-                taken.append((left, left + width, level))
-                parts.append(
-                    f'<text class="name" x="{x + shift:.1f}" y="{level + 4:.1f}" '
-                    f'text-anchor="middle">{escape(name)}</text>'
-                )
-                break
+    for name, place in place_names(dots, _PAGE).items():
+        if place.line is not None:
+            x, y, to_x, to_y = place.line
+            parts.append(f'<path class="axis" d="M{x:.1f} {y:.1f}L{to_x:.1f} {to_y:.1f}"/>')
+        box = place.box
+        parts.append(text((box.left + box.right) / 2, box.bottom - 2, name, "name", "middle"))
     return parts
 
 
@@ -240,7 +243,3 @@ def _step(highest: int) -> int:
             if factor * size * 6 >= highest:
                 return factor * size
         size *= 10
-
-
-def _tick(x: float, y: float, words: str, anchor: str = "middle") -> str:
-    return f'<text class="tick" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{words}</text>'

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING
 
 from wsss_assets.errors import UsageError
 from wsss_assets.evaluation.regions.counts import first_byte
+from wsss_assets.report.provenance import provenance_line
+from wsss_assets.report.svg import dashes, document, heading, line_colours, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,23 +20,7 @@ __all__ = ["RegionLine", "region_curve_svg", "regions_svg"]
 WIDTH, LEFT, TOP, SIDE = 800, 64, 100, 400
 ROW = 40
 
-# Okabe and Ito's colours, told apart by colour-blind readers; (on light paper, on dark paper).
-_COLOURS = (
-    ("#0072b2", "#4c9be8"),
-    ("#d55e00", "#ff8a3d"),
-    ("#007a5a", "#2bc49a"),
-    ("#b0478a", "#e592c4"),
-    ("#8a6d00", "#e6c84a"),
-    ("#45a5e6", "#b5e3ff"),
-    ("#4a4a4a", "#d0d0d0"),
-)
-_DASHES = ("", "8 3", "2 3")
-
 _STYLE = """
-svg { background: #ffffff; max-width: 100%; height: auto;
-  font: 13px system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif }
-text { fill: #1c2026 }
-.title { font-size: 18px; font-weight: 600 }
 .quiet, .tick, .note { fill: #626a75 }
 .tick, .note { font-size: 12px }
 .name { font-weight: 600 }
@@ -43,14 +28,12 @@ text { fill: #1c2026 }
 .chance { stroke: #8a929d; stroke-dasharray: 4 4 }
 .curve { fill: none; stroke-width: 2.25; stroke-linejoin: round }
 .halo { stroke: #ffffff; stroke-width: 2 }
-@media (prefers-color-scheme: dark) {
-svg { background: #14171c }
-text { fill: #e8eaee }
+"""
+_DARK_STYLE = """
 .quiet, .tick, .note { fill: #9aa3af }
 .grid { stroke: #272c34 }
 .chance { stroke: #6b7480 }
 .halo { stroke: #14171c }
-}
 """
 
 
@@ -94,22 +77,23 @@ def region_curve_svg(
         _check(line)
     height = TOP + max(SIDE + 80, ROW * len(lines) + 40)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-        f'width="{WIDTH}" height="{height}" role="img" aria-labelledby="title description">',
-        f'<title id="title">{_safe(title)}</title>',
-        f'<desc id="description">{_safe(" ".join(map(_sentence, lines)) or "No curves.")}</desc>',
-        f"<style>{_STYLE}{_colour_rules(len(lines), 0)}"
-        f"@media (prefers-color-scheme: dark) {{\n{_colour_rules(len(lines), 1)}}}\n</style>",
-        f'<text class="title" x="24" y="32">{_safe(title)}</text>',
-        f'<text class="quiet" x="24" y="54">{_safe(subtitle)}</text>',
+        *heading(title, subtitle, width=WIDTH),
         *_axes(),
     ]
     for index, line in enumerate(lines):
         parts += _drawn(index, line)
     for index, line in enumerate(lines):
         parts += _named(index, line)
-    parts.append(f'<text class="note" x="24" y="{height - 14}">{_safe(footer)}</text>')
-    return "\n".join([*parts, "</svg>", ""])
+    parts.append(text(24, height - 14, footer, "note"))
+    return document(
+        parts,
+        width=WIDTH,
+        height=height,
+        title=title,
+        description=" ".join(map(_sentence, lines)) or "No curves.",
+        style=_STYLE + line_colours(len(lines), dark=False),
+        dark_style=_DARK_STYLE + line_colours(len(lines), dark=True),
+    )
 
 
 def regions_svg(analysed: Mapping[str, RegionScores], *, reference: str) -> str:
@@ -123,17 +107,17 @@ def regions_svg(analysed: Mapping[str, RegionScores], *, reference: str) -> str:
         UsageError: no class has both a non-discriminative region and clean background.
     """
     first = next(iter(analysed.values()))
-    counted = [
-        f"{first.benchmark} {first.split or '(split not named)'}",
-        f"{first.images} images",
-        f"ground truth {first.ground_truth_digest[:16]}",
-        *(["SYNTHETIC: drawn by a program"] if first.synthetic else []),
-    ]
     return region_curve_svg(
         [_line(name, scores) for name, scores in analysed.items()],
         title=f"What {reference} misses, and what finds it",
         subtitle=f"outside {reference} ≥ {first.eta:.3f}; means over classes; own definitions",
-        footer=", ".join(counted),
+        footer=provenance_line(
+            first.benchmark,
+            first.split,
+            first.images,
+            first.ground_truth_digest,
+            synthetic=first.synthetic,
+        ),
     )
 
 
@@ -177,21 +161,17 @@ def _y(recall: float) -> float:
 def _axes() -> list[str]:
     parts = []
     for tenth in range(0, 11, 2):
-        share = tenth / 10
-        x, y = _x(share), _y(share)
+        x, y = _x(tenth / 10), _y(tenth / 10)
         parts += [
             f'<path class="grid" d="M{LEFT} {y:.1f}h{SIDE}M{x:.1f} {TOP}v{SIDE}"/>',
-            f'<text class="tick" x="{LEFT - 10}" y="{y + 4:.1f}" text-anchor="end">'
-            f"{10 * tenth}</text>",
-            f'<text class="tick" x="{x:.1f}" y="{TOP + SIDE + 18}" text-anchor="middle">'
-            f"{10 * tenth}</text>",
+            text(LEFT - 10, y + 4, f"{10 * tenth}", "tick", "end"),
+            text(x, TOP + SIDE + 18, f"{10 * tenth}", "tick", "middle"),
         ]
     return [
         *parts,
         f'<path class="chance" d="M{LEFT} {TOP + SIDE}L{LEFT + SIDE} {TOP}"/>',
-        f'<text class="quiet" x="24" y="{TOP - 12}">NDR-recall (%)</text>',
-        f'<text class="quiet" x="{LEFT + SIDE}" y="{TOP + SIDE + 38}" text-anchor="end">'
-        "NDR-FPR (%)</text>",
+        text(24, TOP - 12, "NDR-recall (%)", "quiet"),
+        text(LEFT + SIDE, TOP + SIDE + 38, "NDR-FPR (%)", "quiet", "end"),
     ]
 
 
@@ -204,11 +184,9 @@ def _drawn(index: int, line: RegionLine) -> list[str]:
     dot = f'<circle class="chosen halo fill{index}" cx="{x}" cy="{y}" r="5"/>'
     if len(points) == 1:
         return [dot]
-    dash = _DASHES[index // len(_COLOURS) % len(_DASHES)]
-    dashed = f' stroke-dasharray="{dash}"' if dash else ""
     points.append(f"{_x(0):.2f},{_y(0):.2f}")  # above every threshold nothing is predicted
     return [
-        f'<polyline class="curve stroke{index}"{dashed} points="{" ".join(points)}"/>',
+        f'<polyline class="curve stroke{index}"{dashes(index)} points="{" ".join(points)}"/>',
         dot,
     ]
 
@@ -217,8 +195,8 @@ def _named(index: int, line: RegionLine) -> list[str]:
     left, y = LEFT + SIDE + 40, TOP + 12 + ROW * index
     return [
         f'<circle class="fill{index}" cx="{left}" cy="{y - 4}" r="4.5"/>',
-        f'<text class="name" x="{left + 12}" y="{y}">{_safe(line.name)}</text>',
-        f'<text class="note" x="{left + 12}" y="{y + 16}">{_safe(_summary(line))}</text>',
+        text(left + 12, y, line.name, "name"),
+        text(left + 12, y + 16, _summary(line), "note"),
     ]
 
 
@@ -230,16 +208,3 @@ def _summary(line: RegionLine) -> str:
 
 def _sentence(line: RegionLine) -> str:
     return f"{line.name}: {_summary(line)}."
-
-
-def _colour_rules(count: int, scheme: int) -> str:
-    rules = []
-    for index in range(count):
-        colour = _COLOURS[index % len(_COLOURS)][scheme]
-        rules.append(f".stroke{index} {{ stroke: {colour} }} .fill{index} {{ fill: {colour} }}\n")
-    return "".join(rules)
-
-
-def _safe(text: str) -> str:
-    """Text for XML: escaped, and without the control characters that XML cannot hold."""
-    return escape("".join(each if each.isprintable() else " " for each in text))

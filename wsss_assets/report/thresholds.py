@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from wsss_assets.report.curve import Curve, curve_svg
 from wsss_assets.report.heat_map import HeatMap, heat_map_svg
+from wsss_assets.report.provenance import provenance_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,13 +67,11 @@ def surface_svg(swept: SurfaceSweep, surface: Surface) -> str:
 
 def provenance(swept: TauSweep | SurfaceSweep, ignored: str | None) -> str:
     """What a number means nothing without, in one line."""
-    parts = [
-        f"{swept.benchmark.name} {swept.split or '(split not named)'}",
-        f"{swept.images} images",
-        f"ground truth {swept.ground_truth_digest[:16]}",
-    ]
-    if ignored:
-        parts.append(f"255 counted as: {ignored}")
-    if swept.benchmark.synthetic:
-        parts.append("SYNTHETIC: drawn by a program")
-    return ", ".join(parts)
+    return provenance_line(
+        swept.benchmark.name,
+        swept.split,
+        swept.images,
+        swept.ground_truth_digest,
+        ignored=ignored,
+        synthetic=swept.benchmark.synthetic,
+    )

@@ -42,6 +42,7 @@ __all__ = [
     "read_label",
     "read_map",
     "read_photo",
+    "shows_label_colours",
     "write_label",
     "write_map",
     "write_photo",
@@ -70,6 +71,9 @@ _FILE_FORMATS = (*_PHOTO_FORMATS, "GIF", "TIFF")
 
 MOST_PIXELS = 1 << 26
 """No map is that large; bytes of unknown origin that say so are refused."""
+
+_TWO_COLOURS = 6
+"""Bytes of a palette: black alone is no sign of labels."""
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_HEAD = 26
@@ -135,6 +139,24 @@ def check_label_header(path: Path) -> None:
     """
     with _opened(path, load=False) as image:
         _require_indices(path, image)
+
+
+def shows_label_colours(path: Path, colours: int) -> bool:
+    """Whether a picture has a palette that begins as `label_palette` does, by the header alone.
+
+    Args:
+        path: the picture.
+        colours: how many indices are labels: the classes and the background.
+    """
+    try:
+        with _opened(path, load=False) as image:
+            if image.mode != "P" or image.palette is None:
+                return False
+            held = bytes(image.palette.palette)
+    except (ImageFormatError, MissingFileError):
+        return False
+    length = min(len(held), 3 * colours)  # a palette may be cut off behind the last index in use
+    return length >= _TWO_COLOURS and held[:length] == label_palette(colours)[:length]
 
 
 def is_grey(path: Path) -> bool:

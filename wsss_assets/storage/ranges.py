@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from wsss_assets.storage.steady import SteadyFile
+from wsss_assets.storage.steady import RangeFile, ReadFile
 
 __all__ = ["HeldRanges"]
 
 
-class HeldRanges:
+class HeldRanges(RangeFile):
     """A remote file of which one range at a time is in memory; all else is asked for as it is read.
 
     A parquet reader asks for each column of a row group by itself. Held as a whole, a row group
@@ -19,14 +15,13 @@ class HeldRanges:
 
     Args:
         file: gives just the bytes that are asked for, or raises.
+        name: what to call it in errors.
     """
 
-    def __init__(self, file: SteadyFile) -> None:
-        self._file = file
+    def __init__(self, file: ReadFile, name: str) -> None:
+        super().__init__(file, name)
         self._start = 0
         self._held = b""
-        self._position = 0
-        self._length = file.seek(0, os.SEEK_END)
 
     def hold(self, start: int, stop: int) -> None:
         """Have these bytes, and forget those held before.
@@ -46,52 +41,14 @@ class HeldRanges:
         """Let go of what is held."""
         self._held = b""
 
-    def read(self, size: int | None = -1) -> bytes:
-        """All of the bytes asked for, as far as there are so many."""
-        left = max(self._length - self._position, 0)
-        wanted = left if size is None or size < 0 else min(size, left)
-        offset = self._position - self._start
-        if offset >= 0 and offset + wanted <= len(self._held):
-            data = self._held[offset : offset + wanted]
-        else:
-            self._file.seek(self._position)
-            data = self._file.read(wanted)
-        self._position += len(data)
-        return data
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place; nothing is read."""
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._length}[whence]
-        if base + offset < 0:
-            raise ValueError("there is nothing before the beginning of a file")
-        self._position = base + offset
-        return self._position
-
-    def tell(self) -> int:
-        """The place."""
-        return self._position
-
-    def seekable(self) -> bool:
-        """It is."""
-        return True
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def writable(self) -> bool:
-        """It is not."""
-        return False
-
-    def flush(self) -> None:
-        """Nothing is written."""
-
     def close(self) -> None:
         """Let go of all."""
         self.forget()
-        self._file.close()
+        super().close()
 
-    @property
-    def closed(self) -> bool:
-        """Whether it was let go of."""
-        return self._file.closed
+    def _bytes(self, start: int, size: int) -> bytes:
+        offset = start - self._start
+        if offset >= 0 and offset + size <= len(self._held):
+            return self._held[offset : offset + size]
+        self._file.seek(start)
+        return self._file.read(size)

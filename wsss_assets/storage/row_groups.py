@@ -14,7 +14,7 @@ from wsss_assets.ranks import ALONE
 from wsss_assets.storage.shards import ShardReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from wsss_assets.ranks import Ranks
@@ -60,32 +60,45 @@ class GroupSizes:
         start = self._stops[number - 1] if number else 0
         return row - start, self._stops[number] - start
 
-    def in_order_of(self, rows: Iterable[int]) -> tuple[int, ...]:
+    def is_late(self, row: int) -> bool:
+        """Whether a row stands in the second half of its row group: the next one is read then."""
+        position, size = self.position(row)
+        return 2 * position >= size
+
+    def in_order_of(self, rows: Sequence[int]) -> tuple[int, ...]:
         """The row groups of rows that are read in this order, each named once.
 
         Raises:
             UsageError: one would have to be read again and again.
         """
+        plan = tuple(dict.fromkeys(map(self.group_of, rows)))
+        after = dict(pairwise(plan))
         kept: OrderedDict[int, None] = OrderedDict()
-        wanted: dict[int, None] = {}
-        again = 0
-        for row in rows:
-            number = self.group_of(row)
-            if number not in kept:
-                again += number in wanted
-                wanted[number] = None
+        reads = 0
+
+        def want(number: int) -> None:
+            nonlocal reads
+            reads += number not in kept
             kept[number] = None
             kept.move_to_end(number)
             if len(kept) > _GROUPS_KEPT:
                 kept.popitem(last=False)
-        if again:
+
+        for row in rows:  # as `RowGroups.of_row` has it
+            number = self.group_of(row)
+            want(number)
+            ahead = after.get(number)
+            if ahead is not None and ahead not in kept and self.is_late(row):
+                want(ahead)
+                kept.move_to_end(number)
+        if reads > len(plan):
             raise UsageError(
                 "these images are listed in another order than they are stored in",
-                found=f"{again + len(wanted):,} reads of {len(wanted):,} row groups",
+                found=f"{reads:,} reads of {len(plan):,} row groups",
                 done="nothing was read",
                 hint="list them in the order of the set, or have a copy of it: without --stream",
             )
-        return tuple(wanted)
+        return plan
 
 
 def read_sizes(
@@ -140,12 +153,11 @@ class RowGroups:
             DataError: it is damaged; `FetchError`: it cannot be had.
         """
         number = self._sizes.group_of(row)
-        position, size = self._sizes.position(row)
         with self._lock:
             found = self._wanted(number)
-            following = self._after.get(number)
-            if following is not None and 2 * position >= size and following not in self._kept:
-                self._wanted(following)
+            ahead = self._after.get(number)
+            if ahead is not None and ahead not in self._kept and self._sizes.is_late(row):
+                self._wanted(ahead)
                 self._kept.move_to_end(number)
         return found.result()
 

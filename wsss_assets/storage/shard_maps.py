@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from wsss_assets.errors import DataError, MissingFileError
 from wsss_assets.storage.images import decode_map
@@ -39,15 +39,15 @@ class Layout:
 class _Shards:
     """Rows by image id. Several threads may read; a row group is read by one of them.
 
-    Reading a row group takes a few milliseconds, so images in their order cost next to nothing,
-    and images at random about five times what decoding a map does.
+    Reading a row group of VOC's size takes some ten milliseconds, so images in their order cost
+    next to nothing, and images at random five to ten times what decoding a map does.
 
     Args:
         paths: the shards of a split, in order; or their addresses on the Hub, as texts, which are
             read as they are needed.
         name: what `str` gives.
-        kind: what the maps are.
         layout: what is known of them; None: they are looked through.
+        contents: a text that changes when any map does, where one is known.
 
     Raises:
         MissingFileError: a shard is not there.
@@ -55,11 +55,19 @@ class _Shards:
         UsageError: the images wanted are not in the order of the rows.
     """
 
+    kind: ClassVar[Kind]
+
     def __init__(
-        self, paths: Sequence[Path | str], name: str, kind: Kind, layout: Layout | None
+        self,
+        paths: Sequence[Path | str],
+        name: str,
+        layout: Layout | None = None,
+        *,
+        contents: str | None = None,
     ) -> None:
         self._name = name
-        known = _look_through(paths, kind) if layout is None else layout
+        self.contents = contents
+        known = _look_through(paths, self.kind) if layout is None else layout
         sizes = GroupSizes(known.sizes)
         if sizes.rows != len(known.ids):
             raise DataError(
@@ -68,9 +76,9 @@ class _Shards:
                 found=f"{sizes.rows:,}",
             )
         self._rows = {image_id: row for row, image_id in enumerate(known.ids)}
-        plan = sizes.in_order_of(self._rows[one] for one in known.wanted if one in self._rows)
+        plan = sizes.in_order_of([self._rows[one] for one in known.wanted if one in self._rows])
         self._sizes = sizes
-        self._groups = RowGroups(paths, kind, sizes, plan)
+        self._groups = RowGroups(paths, self.kind, sizes, plan)
 
     def __str__(self) -> str:
         return self._name
@@ -109,10 +117,7 @@ class _Shards:
 class ShardSaliency(_Shards):
     """Saliency maps of shards; a `SaliencySource`."""
 
-    def __init__(
-        self, paths: Sequence[Path | str], name: str, layout: Layout | None = None
-    ) -> None:
-        super().__init__(paths, name, "saliency", layout)
+    kind = "saliency"
 
     def read(self, image_id: str) -> UInt8:
         """uint8 (H, W); see `storage.maps.SaliencySource`.
@@ -130,10 +135,7 @@ class ShardSaliency(_Shards):
 class ShardActivations(_Shards):
     """Activation maps of shards; an `ActivationSource`."""
 
-    def __init__(
-        self, paths: Sequence[Path | str], name: str, layout: Layout | None = None
-    ) -> None:
-        super().__init__(paths, name, "activation", layout)
+    kind = "activation"
 
     def read(self, image_id: str, classes: Sequence[int]) -> dict[int, UInt8]:
         """uint8 (H, W) by class; see `storage.maps.ActivationSource`.

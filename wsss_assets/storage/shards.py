@@ -175,7 +175,7 @@ class ShardReader:
         parquet = parquet_library()
         with self._faults(), contextlib.ExitStack() as opened:
             if isinstance(path, str):
-                self._remote = HeldRanges(opened.enter_context(open_hub_file(path)))
+                self._remote = HeldRanges(opened.enter_context(open_hub_file(path)), path)
             self._file = parquet.ParquetFile(
                 self._remote or path,
                 memory_map=False,  # what was mapped would count as memory for as long as it is open

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Protocol
 
 from wsss_assets.errors import FetchError
 from wsss_assets.storage.web import pause
@@ -11,7 +12,7 @@ from wsss_assets.storage.web import pause
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["FAULTS", "SteadyFile", "read_steadily"]
+__all__ = ["FAULTS", "RangeFile", "ReadFile", "SteadyFile", "read_steadily"]
 
 FAULTS = (OSError, ValueError, RuntimeError, EOFError)
 """What file systems behind an address raise when something fails on the way."""
@@ -48,38 +49,46 @@ def read_steadily(
     )
 
 
-class SteadyFile:
-    """As much of a file as zip and parquet readers need, over one that may fail for once.
+class ReadFile(Protocol):
+    """What reading by ranges needs of a file."""
+
+    def seek(self, offset: int, whence: int = ..., /) -> int:
+        """Go to a place."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was let go of."""
+
+
+class RangeFile(ABC):
+    """As much of a file as zip and parquet readers need, over one that is read by ranges.
 
     Args:
         file: an open file that can be read from any place.
         name: what to call it in errors.
-        sleep: what waits between tries.
-
-    Raises:
-        FetchError: its length cannot be had; later, what is read.
     """
 
-    def __init__(self, file: Any, name: str, sleep: Callable[[float], None]) -> None:  # noqa: ANN401
+    def __init__(self, file: ReadFile, name: str) -> None:
         self._file = file
         self._name = name
-        self._sleep = sleep
         self._position = 0
-        try:
-            self._length = int(file.seek(0, os.SEEK_END))
-        except FAULTS as error:
-            raise FetchError(f"{name} cannot be read", found=str(error)) from error
+        self._length = int(file.seek(0, os.SEEK_END))
+
+    @abstractmethod
+    def _bytes(self, start: int, size: int) -> bytes:
+        """Just these bytes, of which there is at least one."""
 
     def read(self, size: int | None = -1) -> bytes:
         """All of the bytes asked for, as far as there are so many."""
         left = max(self._length - self._position, 0)
         wanted = left if size is None or size < 0 else min(size, left)
-
-        def once() -> bytes:
-            self._file.seek(self._position)
-            return bytes(self._file.read(wanted))
-
-        data = read_steadily(once, wanted, self._name, self._sleep) if wanted else b""
+        data = self._bytes(self._position, wanted) if wanted else b""
         self._position += len(data)
         return data
 
@@ -107,10 +116,10 @@ class SteadyFile:
         """It is not."""
         return False
 
-    def flush(self) -> None:
+    def flush(self) -> None:  # noqa: B027 (not for others to fill)
         """Nothing is written."""
 
-    def __enter__(self) -> SteadyFile:
+    def __enter__(self) -> RangeFile:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -124,3 +133,30 @@ class SteadyFile:
     def closed(self) -> bool:
         """Whether it was let go of."""
         return bool(self._file.closed)
+
+
+class SteadyFile(RangeFile):
+    """A file over one that may fail for once.
+
+    Args:
+        file: an open file that can be read from any place.
+        name: what to call it in errors.
+        sleep: what waits between tries.
+
+    Raises:
+        FetchError: its length cannot be had; later, what is read.
+    """
+
+    def __init__(self, file: ReadFile, name: str, sleep: Callable[[float], None]) -> None:
+        self._sleep = sleep
+        try:
+            super().__init__(file, name)
+        except FAULTS as error:
+            raise FetchError(f"{name} cannot be read", found=str(error)) from error
+
+    def _bytes(self, start: int, size: int) -> bytes:
+        def once() -> bytes:
+            self._file.seek(start)
+            return bytes(self._file.read(size))
+
+        return read_steadily(once, size, self._name, self._sleep)

@@ -15,6 +15,7 @@ from wsss_assets.evaluation.anatomy.counts import (
     ErrorAnatomy,
 )
 from wsss_assets.evaluation.confusion import label_digest
+from wsss_assets.evaluation.image_lists import first_few, unique_ids
 from wsss_assets.labels.folder import open_saliency_for
 from wsss_assets.labels.make import make_label
 from wsss_assets.labels.recipes import get_recipe
@@ -154,12 +155,13 @@ def analyse_errors(
     anatomy = ErrorAnatomy(benchmark, sizes=sizes, found_from=found_from)
     guesses = _Folder(predictions) if isinstance(predictions, str | Path) else predictions
     counter = _Counter(guesses, truths, anatomy, BoundaryBands(anatomy.benchmark, widths))
-    wanted = _listed(truths.files if ids is None else ids)
+    wanted = unique_ids(truths.files if ids is None else ids)
+    if not wanted:
+        raise UsageError("the list of images is empty, so there are no errors to take apart")
     missing = tuple(image_id for image_id in wanted if image_id not in guesses)
     if missing and not skip_missing:
-        shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
         raise MissingFileError(
-            f"{len(missing)} of {len(wanted)} images have no prediction: {shown}",
+            f"{len(missing)} of {len(wanted)} images have no prediction: {first_few(missing)}",
             done="nothing was counted",
             hint="take those there are with --skip-missing (in Python: skip_missing=True)",
         )
@@ -203,17 +205,3 @@ class _Counter:
             error.summary = f"{image_id}: {error.summary}"
             raise
         return counts, self.bands.count(guess, truth), label_digest(image_id, truth)
-
-
-def _listed(ids: Iterable[str]) -> list[str]:
-    if isinstance(ids, str):
-        raise UsageError("ids is one text", expected="several image ids", hint=f"ids=[{ids!r}]")
-    listed = list(ids)
-    if not listed:
-        raise UsageError("the list of images is empty, so there are no errors to take apart")
-    if len(set(listed)) != len(listed):
-        raise UsageError(
-            f"{len(listed) - len(set(listed))} image ids are listed twice",
-            hint="an image may count only once: remove the repeated lines",
-        )
-    return listed

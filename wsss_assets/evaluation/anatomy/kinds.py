@@ -164,12 +164,7 @@ class AnatomyResult:
         scores = self.scores
         repaired = {kind: self.repaired(kind) for kind in KINDS[1:]}
         return {
-            "benchmark": scores.benchmark,
-            "synthetic": scores.synthetic,
-            "split": scores.split,
-            "images": scores.images,
-            "ground_truth_digest": scores.ground_truth_digest,
-            "ignored": scores.ignored,
+            **scores.provenance(),
             "found_from": self.found_from,
             "kinds": list(KINDS),
             "losses": list(LOSSES),

@@ -18,12 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsss_assets.errors import UsageError
-from wsss_assets.evaluation.regions.counts import (
-    LabelMasks,
-    RegionImages,
-    count_regions,
-    first_byte,
-)
+from wsss_assets.evaluation.regions.counts import count_regions, first_byte
+from wsss_assets.evaluation.regions.images import LabelMasks, RegionImages
 from wsss_assets.evaluation.regions.measures import (
     AT_THRESHOLD,
     WITHOUT_THRESHOLD,
@@ -41,7 +37,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wsss_assets.benchmarks import Benchmark
-    from wsss_assets.evaluation.regions.counts import ClassPixels, RegionCounts, Regions
+    from wsss_assets.evaluation.regions.counts import RegionCounts, Regions
+    from wsss_assets.evaluation.regions.images import ClassPixels
     from wsss_assets.parallel import Progress
     from wsss_assets.ranks import Ranks
     from wsss_assets.storage.maps import ActivationSource
@@ -174,9 +171,7 @@ def analyse_regions(
         for value, name in ((eta, "eta"), (threshold, "threshold"))
     ]
     images = RegionImages(labels, reference, tested, ground_truth, benchmark, ranks)
-    counts = count_regions(
-        labels, images, split=split, workers=workers, progress=progress, ranks=ranks
-    )
+    counts = count_regions(images, split=split, workers=workers, progress=progress)
     ious = counts.reference_iou(), counts.tested_iou()
     eta_byte, byte = (
         int(np.argmax(np.nan_to_num(values, nan=-1))) if given is None else given
@@ -201,7 +196,7 @@ def analyse_regions(
             one: _means(_measured(counts.regions(first_byte(one)), byte, masks)) for one in ETAS
         },
         curve=_mean_curve(regions),
-        image_means=_image_means(images, _PairMeasures(eta_byte, byte), workers, progress, ranks)
+        image_means=_image_means(images, _PairMeasures(eta_byte, byte), workers, progress)
         if per_image_means
         else None,
         **_provenance(counts),
@@ -229,13 +224,12 @@ def _image_means(
     measures: _PairMeasures,
     workers: int | None,
     progress: Progress | None,
-    ranks: Ranks,
 ) -> dict[str, RegionMean]:
     sums = FractionSums((len(AT_THRESHOLD),))
     for _, found in images.map(measures, workers, progress):
         for values in found.values():
             sums.add(values)
-    sums.add_up(ranks)
+    sums.add_up(images.ranks)
     return {
         name: RegionMean(plain(mean), int(count))
         for name, mean, count in zip(AT_THRESHOLD, sums.means(), sums.count, strict=True)

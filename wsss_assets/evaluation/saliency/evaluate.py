@@ -10,11 +10,9 @@ import numpy as np
 
 from wsss_assets.errors import DataError, MissingFileError, UsageError
 from wsss_assets.evaluation import shapes
-from wsss_assets.evaluation.saliency.evaluator import (
-    SaliencyEvaluator,
-    check_kind,
-    naming_the_way_out,
-)
+from wsss_assets.evaluation.image_lists import first_few, unique_ids
+from wsss_assets.evaluation.saliency.conventions import check_kind
+from wsss_assets.evaluation.saliency.evaluator import SaliencyEvaluator, naming_the_way_out
 from wsss_assets.evaluation.saliency.truth import Masks, masked
 from wsss_assets.parallel import map_with_progress
 from wsss_assets.ranks import ALONE
@@ -145,7 +143,7 @@ def compare_saliency(
         raise UsageError("there are no saliency maps to score")
     kind = None if ground_truth_kind == "auto" else check_kind(ground_truth_kind)
     trial = SaliencyEvaluator(kind, **conventions)  # says what is wrong with the options
-    wanted = _listed(ids)
+    wanted = None if ids is None else unique_ids(ids)
     masks = Masks.open(Path(ground_truth), kind or "auto", len(trial.benchmark.classes), wanted)
     wanted = list(masks.files) if wanted is None else wanted
     if not wanted:
@@ -222,21 +220,6 @@ _SKIP = (
 )
 
 
-def _listed(ids: Iterable[str] | None) -> list[str] | None:
-    if isinstance(ids, str):
-        raise UsageError("ids is one text", expected="several image ids", hint=f"ids=[{ids!r}]")
-    if ids is None:
-        return None
-    listed = list(ids)
-    repeated = len(listed) - len(set(listed))
-    if repeated:
-        raise UsageError(
-            f"{repeated} image ids are listed twice",
-            hint="an image may count only once: remove the repeated lines",
-        )
-    return listed
-
-
 def _check_all_there(sources: Mapping[str, SaliencySource], wanted: Sequence[str]) -> None:
     """Refuse folders that lack maps before any is read."""
     for name, source in sources.items():
@@ -244,10 +227,9 @@ def _check_all_there(sources: Mapping[str, SaliencySource], wanted: Sequence[str
             continue  # it says so when it is read
         missing = [image_id for image_id in wanted if image_id not in source.files]
         if missing:
-            shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
             raise MissingFileError(
                 f"{len(missing)} of {len(wanted)} images have no map in {source.folder} "
-                f"({name}): {shown}",
+                f"({name}): {first_few(missing)}",
                 done="no score was given",
                 hint=_SKIP,
             )

@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from wsss_assets.benchmarks import Benchmark, get_benchmark
-from wsss_assets.errors import (
-    DataError,
-    ImageFormatError,
-    MissingDependencyError,
-    SizeMismatchError,
-    UnknownNameError,
-    UsageError,
-)
-from wsss_assets.evaluation.confusion import digest_text
-from wsss_assets.evaluation.saliency.measures import (
-    LEVELS,
-    Float64,
-    ImageSaliency,
-    Normalisation,
-    measure,
-)
-from wsss_assets.evaluation.saliency.scores import (
-    CURVES,
-    NUMBERS,
-    THRESHOLDS,
-    SaliencyScores,
-)
-from wsss_assets.evaluation.saliency.truth import KINDS, VOIDS, Kind, Void, masked
+from wsss_assets.errors import DataError, MissingDependencyError, SizeMismatchError, UsageError
+from wsss_assets.evaluation.saliency.arrays import as_bytes, is_bool
+from wsss_assets.evaluation.saliency.conventions import check_kind, check_normalisation, check_void
+from wsss_assets.evaluation.saliency.measures import LEVELS, measure
+from wsss_assets.evaluation.saliency.scores import CURVES, NUMBERS, THRESHOLDS, SaliencyScores
+from wsss_assets.evaluation.saliency.truth import masked
 from wsss_assets.evaluation.scores import plain
+from wsss_assets.evaluation.seen import SeenImages
 from wsss_assets.evaluation.sums import FractionSums
 
 if TYPE_CHECKING:
@@ -39,19 +23,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from wsss_assets.evaluation.saliency.measures import Truth
+    from wsss_assets.evaluation.saliency.measures import (
+        Float64,
+        ImageSaliency,
+        Normalisation,
+        Truth,
+    )
+    from wsss_assets.evaluation.saliency.truth import Kind, Void
     from wsss_assets.ranks import Ranks
     from wsss_assets.storage.images import UInt8
 
-__all__ = [
-    "SaliencyEvaluator",
-    "check_kind",
-    "naming_the_way_out",
-]
-
-Name = TypeVar("Name", bound=str)
-
-_NORMALISATIONS: tuple[Normalisation, ...] = get_args(Normalisation)
+__all__ = ["SaliencyEvaluator", "naming_the_way_out"]
 
 
 class SaliencyEvaluator:
@@ -88,17 +70,20 @@ class SaliencyEvaluator:
         benchmark: Benchmark | str = "voc2012",
     ) -> None:
         self.kind = None if ground_truth_kind is None else check_kind(ground_truth_kind)
-        self.normalisation = _known("normalisation", normalisation, _NORMALISATIONS)
-        self.void = _known("policy for void pixels", void, VOIDS)
+        self.normalisation = check_normalisation(normalisation)
+        self.void = check_void(void)
         self.weighted_f = weighted_f
         self.benchmark = get_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
-        self.images = 0
+        self._seen = SeenImages()
         self._numbers = FractionSums((len(NUMBERS),))
         self._curves = FractionSums((len(CURVES), LEVELS))
         # Pixels: of objects, void; images that count.
         self._counts = np.zeros(3, np.int64)
-        self._digest = 0
-        self._identified = True  # until an image comes without an id
+
+    @property
+    def images(self) -> int:
+        """How many were counted."""
+        return self._seen.count
 
     def update(
         self,
@@ -123,15 +108,15 @@ class SaliencyEvaluator:
                 of ids than of images. Nothing was counted.
             MissingDependencyError: SciPy is needed and not there.
         """
-        guess = _as_bytes(prediction, "the saliency map")
-        truth, is_bool = _as_bytes(ground_truth, "the ground truth"), _is_bool(ground_truth)
+        guess = as_bytes(prediction, "the saliency map")
+        truth = as_bytes(ground_truth, "the ground truth")
         if guess.shape != truth.shape or truth.ndim not in {2, 3}:
             raise SizeMismatchError(
                 "saliency map and ground truth do not fit",
                 expected="one shape, (H, W) or (N, H, W)",
                 found=f"{guess.shape} and {truth.shape}",
             )
-        kind = "binary" if is_bool else self.kind
+        kind = "binary" if is_bool(ground_truth) else self.kind
         if kind is None:
             raise UsageError(
                 "255 is object in a binary mask and void in a mask of classes, and this ground "
@@ -149,27 +134,25 @@ class SaliencyEvaluator:
             mask = masked(values, kind, self.void, classes, "ground truth")
             results.append((self.measure(saliency, mask.truth), mask))
         for number, (measures, mask) in enumerate(results):
-            self.add(measures, mask.counts, 0 if ids is None else mask.digest(ids[number]))
-        self._identified &= ids is not None
+            self.add(measures, mask.counts, None if ids is None else mask.digest(ids[number]))
 
     def measure(self, saliency: UInt8, truth: Truth) -> ImageSaliency:
         """The measures of one map, without counting it."""
         with naming_the_way_out():
             return measure(saliency, truth, self.normalisation, weighted_f=self.weighted_f)
 
-    def add(self, measures: ImageSaliency, counts: NDArray[np.int64], digest: int) -> None:
+    def add(self, measures: ImageSaliency, counts: NDArray[np.int64], digest: int | None) -> None:
         """Count an image that was measured elsewhere.
 
         Args:
             measures: of its map.
             counts: its pixels of objects and void, and 1 if any pixel counts: int64 (3,).
-            digest: its `label_digest`.
+            digest: its `label_digest`; None: it has no id.
         """
         self._numbers.add([getattr(measures, name) for name in NUMBERS])
         self._curves.add([getattr(measures, name) for name in CURVES])
         self._counts += counts
-        self.images += 1
-        self._digest += digest
+        self._seen.add(digest)
 
     def merge(self, other: SaliencyEvaluator) -> None:
         """Add what another evaluator counted.
@@ -186,9 +169,7 @@ class SaliencyEvaluator:
         self._numbers.merge(other._numbers)
         self._curves.merge(other._curves)
         self._counts += other._counts
-        self.images += other.images
-        self._digest += other._digest
-        self._identified &= other._identified
+        self._seen.merge(other._seen)
 
     def add_up(self, ranks: Ranks) -> None:
         """Add what all processes counted; every one has the sums then.
@@ -199,9 +180,7 @@ class SaliencyEvaluator:
         self._numbers.add_up(ranks)
         self._curves.add_up(ranks)
         ranks.add_up(self._counts)
-        self.images = sum(ranks.everyone(self.images))
-        self._digest = sum(ranks.everyone(self._digest))
-        self._identified = all(ranks.everyone(self._identified))
+        self._seen.add_up(ranks)
 
     @property
     def _conventions(self) -> tuple[object, ...]:
@@ -252,18 +231,9 @@ class SaliencyEvaluator:
             void_pixels=void_pixels,
             benchmark=self.benchmark.name if named else None,
             split=split,
-            ground_truth_digest=digest_text([self._digest]) if self._identified else None,
+            ground_truth_digest=self._seen.digest,
             synthetic=named and self.benchmark.synthetic,
         )
-
-
-def check_kind(name: str) -> Kind:
-    """`name` as a kind of ground truth.
-
-    Raises:
-        UnknownNameError: it is none.
-    """
-    return _known("kind of ground truth", name, KINDS)
 
 
 @contextmanager
@@ -279,53 +249,9 @@ def naming_the_way_out() -> Iterator[None]:
         raise
 
 
-def _known(what: str, name: str, known: tuple[Name, ...]) -> Name:
-    for one in known:
-        if one == name:
-            return one
-    raise UnknownNameError(what, name, known)
-
-
 def _highest(curve: Float64) -> tuple[float | None, float | None]:
     """The highest value of a curve, and the lowest threshold that has it."""
     if np.isnan(curve).any():
         return None, None
     best = int(np.argmax(curve))
     return float(curve[best]), THRESHOLDS[best]
-
-
-def _is_bool(values: Any) -> bool:  # noqa: ANN401 (anything array-like)
-    return _as_array(values).dtype == np.bool_
-
-
-def _as_array(values: Any) -> NDArray[Any]:  # noqa: ANN401
-    return np.asarray(values.detach().cpu().numpy() if hasattr(values, "detach") else values)
-
-
-def _as_bytes(values: Any, name: str) -> UInt8:  # noqa: ANN401
-    """An array-like as uint8; True is 255.
-
-    Raises:
-        ImageFormatError: not integers, or outside 0..255.
-    """
-    array = _as_array(values)
-    if array.dtype == np.uint8:
-        return array
-    if array.dtype == np.bool_:
-        white: UInt8 = array.astype(np.uint8) * np.uint8(255)
-        return white
-    if array.dtype.kind not in "iu":
-        raise ImageFormatError(
-            f"{name} is not of 8-bit values",
-            expected="integers 0..255",
-            found=str(array.dtype),
-            hint="make bytes of it as it would be stored: np.rint(255 * map).astype(np.uint8)",
-        )
-    if array.size and (array.min() < 0 or array.max() > 255):
-        raise ImageFormatError(
-            f"{name} is not of 8-bit values",
-            expected="0..255",
-            found=f"{array.min()}..{array.max()}",
-        )
-    as_bytes: UInt8 = array.astype(np.uint8)
-    return as_bytes

@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsss_assets.errors import SizeMismatchError
+from wsss_assets.evaluation.saliency.structure import s_measure
+from wsss_assets.evaluation.saliency.weighted import weighted_f_measure
 
 if TYPE_CHECKING:
     from wsss_assets.storage.images import UInt8
@@ -40,9 +42,6 @@ LEVELS = 256
 """Thresholds of the curves: k / 255."""
 
 _EPSILON = float(np.finfo(np.float64).eps)
-_ALPHA = 0.5
-_REACH, _SIGMA = 3, 5.0
-_HALF_LIFE = 5.0
 _QUADRANTS = 4
 
 
@@ -231,53 +230,6 @@ def e_curve(hits: Int64, alarms: Int64, totals: tuple[int, int]) -> Float64:
     return total / (pixels - 1)
 
 
-def s_measure(counts: Int64, values: Float64) -> float:
-    """S-measure (Fan et al., ICCV 2017) with alpha = 0.5.
-
-    A quadrant without pixels, as there is one where the centroid lies in the last row or
-    column, has no part in it.
-
-    Args:
-        counts: pixels by quadrant, foreground and byte, int64 (4, 2, 256).
-        values: the value 0..1 of each byte.
-    """
-    background, foreground = counts.sum(axis=0)
-    pixels, true = int(counts.sum()), int(foreground.sum())
-    if true in {0, pixels}:
-        mean = (background + foreground) @ values / pixels
-        return float(mean if true else 1 - mean)
-    share = true / pixels
-    of_object = share * _object(foreground, values) + (1 - share) * _object(background, 1 - values)
-    of_region = sum(
-        int(part.sum()) / pixels * _region(part, values) for part in counts if part.any()
-    )
-    return max(0.0, float(_ALPHA * of_object + (1 - _ALPHA) * of_region))
-
-
-def weighted_f_measure(values: Float64, truth: Truth) -> float:
-    """Weighted F-measure (Margolin et al., CVPR 2014) with beta = 1.
-
-    Errors in the foreground become those that a 7 × 7 Gaussian of sigma 5 makes of them, where
-    these are smaller; errors in the background weigh the more the farther they lie from the
-    foreground. Without foreground it is 0.
-
-    Args:
-        values: float64 (H, W), 0..1.
-        truth: what is foreground.
-    """
-    inside = truth.foreground
-    if not inside.any():
-        return 0.0
-    error = np.minimum(1 - values[inside], _smoothed_errors(values, truth))
-    outside = ~inside
-    weights = 2 - np.exp(np.log(0.5) / _HALF_LIFE * truth.nearest[0][outside])
-    hits = inside.sum() - error.sum()
-    alarms = (values[outside] * weights).sum()
-    recall = 1 - error.mean()
-    precision = hits / (hits + alarms + _EPSILON)
-    return float(2 * recall * precision / (recall + precision + _EPSILON))
-
-
 def _values(counts: Int64, normalisation: Normalisation) -> Float64:
     """The value 0..1 of each byte; bytes that do not occur are cut to it."""
     values = np.arange(LEVELS) / (LEVELS - 1)
@@ -315,70 +267,3 @@ def _mae(foreground: Int64, background: Int64, values: Float64) -> float:
     if pixels == 0:
         return np.nan
     return float((foreground @ (1 - values) + background @ values) / pixels)
-
-
-def _object(counts: Int64, values: Float64) -> float:
-    """How alike and how strong the values of a part are."""
-    pixels = int(counts.sum())
-    mean, squares = _moments(counts, values)
-    deviation = np.sqrt(squares / (pixels - 1)) if pixels > 1 else 0.0
-    return float(2 * mean / (mean * mean + 1 + deviation + _EPSILON))
-
-
-def _region(counts: Int64, values: Float64) -> float:
-    """Structural similarity of a quadrant, (2, 256)."""
-    background, foreground = counts
-    true, pixels = int(foreground.sum()), int(counts.sum())
-    share = true / pixels
-    freedom = pixels - 1 + _EPSILON
-    mean, squares = _moments(background + foreground, values)
-    spread = squares / freedom
-    true_spread = (true * (1 - share) ** 2 + (pixels - true) * share**2) / freedom
-    deviations = values - mean
-    common = (foreground @ deviations * (1 - share) - background @ deviations * share) / freedom
-    above = 4 * mean * share * common
-    below = (mean * mean + share * share) * (spread + true_spread)
-    if above:
-        return float(above / (below + _EPSILON))
-    return 0.0 if below else 1.0
-
-
-def _moments(counts: Int64, values: Float64) -> tuple[float, float]:
-    """Mean, and sum of squared deviations, which is exactly 0 where all values are one."""
-    there = np.flatnonzero(counts)
-    if there.size == 1:
-        return float(values[there[0]]), 0.0
-    mean = float(counts @ values / counts.sum())
-    return mean, float(counts @ (values - mean) ** 2)
-
-
-def _smoothed_errors(values: Float64, truth: Truth) -> Float64:
-    """Gaussian means of the errors around each foreground pixel; beyond the image they are 0.
-
-    Outside the foreground, the error is that of the nearest foreground pixel. Only what lies around
-    the foreground is looked at, first along columns and then along rows.
-    """
-    inside = truth.foreground
-    steps = np.arange(-_REACH, _REACH + 1)
-    kernel = np.exp(-(steps**2) / (2 * _SIGMA**2))
-    kernel /= kernel.sum()
-    there = [np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0)]
-    ends = [(int(one[0]), int(one[-1]) + 1) for one in there]
-    box = tuple(slice(first, last) for first, last in ends)
-    # As much around the box as the image has, and zeros for the rest.
-    around = [
-        (min(_REACH, first), min(_REACH, size - last))
-        for (first, last), size in zip(ends, inside.shape, strict=True)
-    ]
-    window = tuple(
-        slice(first - before, last + behind)
-        for (first, last), (before, behind) in zip(ends, around, strict=True)
-    )
-    _, rows, columns = (one[window] for one in truth.nearest)
-    zeros = [(_REACH - before, _REACH - behind) for before, behind in around]
-    padded = np.pad(1 - values[rows, columns], zeros)
-    height, width = inside[box].shape
-    smooth = sum(weight * padded[at : at + height] for at, weight in enumerate(kernel))
-    smooth = sum(weight * smooth[:, at : at + width] for at, weight in enumerate(kernel))
-    result: Float64 = smooth[inside[box]]
-    return result

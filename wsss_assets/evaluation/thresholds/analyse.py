@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from wsss_assets.errors import DataError
 from wsss_assets.evaluation.aligned import AlignedImage, AlignedImages, check_sweepable
 from wsss_assets.evaluation.scores import plain
-from wsss_assets.evaluation.sweep import TAUS, provenance, require_policy, sweep_of
+from wsss_assets.evaluation.sweep import TAUS, provenance, require_policy, require_score, sweep_of
 from wsss_assets.evaluation.tau_counts import TauCounter, TauCounts, TauTally
-from wsss_assets.evaluation.thresholds.choices import ChoiceTally, Chooser, Choosing
+from wsss_assets.evaluation.thresholds.choices import ChoiceTally
+from wsss_assets.evaluation.thresholds.choosing import Chooser, Choosing
 from wsss_assets.evaluation.thresholds.oracles import Plateau, plateau_of
 from wsss_assets.evaluation.thresholds.own import (
     PairStatistics,
@@ -173,24 +173,10 @@ def analyse_thresholds(
     worker = _Worker(
         TauCounter.of(recipe, classes), Chooser.of(recipe, policy), recipe.uses_saliency
     )
-    tally, pairs, choices = TauTally(classes), PairTally(classes), ChoiceTally(classes)
-    without_pixels = np.zeros(1, np.int64)
-    for seen in images.map(worker, workers, progress):
-        tally.add(seen.counts)
-        choices.add(seen.choosing)
-        for index, pair in seen.pairs.items():
-            pairs.add(index, pair)
-        without_pixels += seen.without_pixels
+    tally, pairs, choices, without_pixels = _look(images, worker, workers, progress)
     swept = sweep_of(tally, recipe, images, split)
-    pairs.add_up(ranks)
-    choices.add_up(ranks)
-    ranks.add_up(without_pixels)
     curve = swept.curve(policy)
-    if np.isnan(curve.miou).all():
-        raise DataError(
-            "no class occurs in the ground truth or the labels, so there is no score",
-            found="255 in every pixel of the ground truth",
-        )
+    require_score(curve.miou)
     winner = int(lowest_winners(recipe, [TAUS[curve.best]])[0])
     *rows, mean = pairs.statistics(winner)
     return ThresholdAnalysis(
@@ -202,12 +188,31 @@ def analyse_thresholds(
         per_class=dict(zip(images.benchmark.classes, rows, strict=True)),
         best_thresholds=pairs.best[:-1],
         common=pairs.common(),
-        without_pixels=int(without_pixels[0]),
+        without_pixels=without_pixels,
         oracles=choices.oracles(swept, curve, tally.histograms),
         plateau=plateau_of(curve),
         choices=choices.choices(swept, curve, tally.histograms, saliency is not None),
         salient_above=worker.chooser.salient_above,
     )
+
+
+def _look(
+    images: AlignedImages, worker: _Worker, workers: int | None, progress: Progress | None
+) -> tuple[TauTally, PairTally, ChoiceTally, int]:
+    """What all images add; the first of them is not added up over processes yet."""
+    classes = len(images.benchmark.classes)
+    tally, pairs, choices = TauTally(classes), PairTally(classes), ChoiceTally(classes)
+    without_pixels = np.zeros(1, np.int64)
+    for seen in images.map(worker, workers, progress):
+        tally.add(seen.counts)
+        choices.add(seen.choosing)
+        for index, pair in seen.pairs.items():
+            pairs.add(index, pair)
+        without_pixels += seen.without_pixels
+    pairs.add_up(images.ranks)
+    choices.add_up(images.ranks)
+    images.ranks.add_up(without_pixels)
+    return tally, pairs, choices, int(without_pixels[0])
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Thresholds chosen without ground truth, from histograms of the maps alone.
 
 A selector sees how many pixels have which activation byte, in the salient region and outside of
-it, and gives the lowest byte that is foreground. Where several bytes cut the same, it is the
-middle of them. Pixels that the ground truth leaves out are not left out here: a selector does not
-see the ground truth.
+it, and gives the lowest byte that is foreground. Where several bytes are equally good, it is the
+middle of the lowest run of them (`triangle`: the lowest). Pixels that the ground truth leaves out
+are not left out here: a selector does not see the ground truth.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 const wsssCharts = (() => {
   "use strict";
   const COLOURS = {
-    light: ["#0072b2", "#d55e00", "#007a5a", "#b0478a", "#8a6d00", "#45a5e6", "#4a4a4a"],
+    light: ["#0072b2", "#d55e00", "#007a5a", "#b0478a", "#8a6d00", "#3298dc", "#4a4a4a"],
     dark: ["#4c9be8", "#ff8a3d", "#2bc49a", "#e592c4", "#e6c84a", "#b5e3ff", "#d0d0d0"],
   };
   const DASHES = ["", "7 4", "2 4", "10 3 2 3", "1 3", "12 6"];
@@ -32,12 +32,23 @@ const wsssCharts = (() => {
     return { step, low: Math.max(0, Math.floor(low / step) * step), high: Math.min(1, Math.ceil(high / step) * step) };
   }
 
-  /** Colour and dashes of a pairing: colour by activation set, dashes by saliency set. */
-  function look(pairing, dark, oneActivation) {
+  /** Colour and dashes of the nth of several sets; where colours run out, dashes go on. */
+  function look(number, dark) {
     const colours = dark ? COLOURS.dark : COLOURS.light;
-    const number = oneActivation ? pairing.saliency || 0 : pairing.activation;
-    const dash = oneActivation ? 0 : pairing.saliency || 0;
+    const dash = Math.floor(number / colours.length);
     return { colour: colours[number % colours.length], dash: DASHES[dash % DASHES.length] };
+  }
+
+  /** The look of a pairing where all are shown: colour by activation set, dashes by saliency set. */
+  function lookOfBoth({ activation, saliency }, dark) {
+    return { colour: look(activation, dark).colour, dash: DASHES[(saliency || 0) % DASHES.length] };
+  }
+
+  /** A legend's entry: a stroke and its name. */
+  function entry(name, { colour, dash }) {
+    const line = svg("svg", { class: "stroke", viewBox: "0 0 28 8", "aria-hidden": "true" });
+    line.append(svg("path", { d: "M0 4H28", stroke: colour, "stroke-width": 2.5, "stroke-dasharray": dash }));
+    return element("span", {}, line, name);
   }
 
   function tip(box) {
@@ -69,55 +80,76 @@ const wsssCharts = (() => {
     if (box.wsssPointer) tell(box.wsssPointer, false);
   }
 
-  /** Lines over tau. `lines`: name, values, look, chosen; returns nothing. */
-  function drawCurves(box, { lines, chosen, tau, own, best, plateau, onPick }) {
-    const width = Math.max(260, box.clientWidth);
-    const height = Math.round(Math.min(430, Math.max(250, width * 0.62)));
-    const edge = { left: 34, right: 14, top: 28, bottom: 40 };
+  /** The range of lines and its steps, with some room where all is level. */
+  function rangeOf(lines) {
     const known = lines.flatMap((line) => line.values).filter((value) => value !== null);
-    let [low, high] = [Math.min(...known), Math.max(...known)];
+    let [low, high] = [Math.min(...known, 1), Math.max(...known, 0)];
     if (high - low < 0.04) [low, high] = [Math.max(0, low - 0.02), Math.min(1, high + 0.02)];
-    const scale = steps(low, high);
-    const x = (k) => edge.left + (k / 255) * (width - edge.left - edge.right);
-    const y = (value) => edge.top + ((scale.high - value) / (scale.high - scale.low)) * (height - edge.top - edge.bottom);
-    const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, height, "aria-hidden": "true" });
+    return steps(low, high);
+  }
+
+  /** Grid, axes and their words. */
+  function drawAxes(root, { width, height, edge, scale, x, y, compact }) {
     for (let value = scale.low; value <= scale.high + 1e-9; value += scale.step) {
       root.append(svg("path", { class: "grid", d: `M${edge.left} ${y(value).toFixed(1)}H${width - edge.right}` }));
       root.append(svg("text", { x: edge.left - 8, y: y(value) + 4, "text-anchor": "end" }, String(Math.round(100 * value))));
     }
     const bottom = height - edge.bottom;
-    for (let tenth = 0; tenth <= 10; tenth += 2) {
-      const place = edge.left + (tenth / 10) * (width - edge.left - edge.right);
+    for (let tenth = 0; tenth <= 10; tenth += compact ? 5 : 2) {
+      const place = x((255 * tenth) / 10);
       root.append(svg("path", { class: "axis", d: `M${place} ${bottom}v5` }));
       root.append(svg("text", { x: place, y: bottom + 19, "text-anchor": "middle" }, (tenth / 10).toFixed(1)));
     }
     root.append(svg("path", { class: "axis", d: `M${edge.left} ${bottom}H${width - edge.right}` }));
+    if (compact) return;
     root.append(svg("text", { x: width - edge.right, y: height - 4, "text-anchor": "end" }, "activation threshold tau"));
     root.append(svg("text", { x: 2, y: 10 }, "mIoU (%)"));
+  }
+
+  function drawLine(line, x, y, chosen) {
+    let d = "";
+    line.values.forEach((value, k) => {
+      if (value !== null) d += `${d === "" || line.values[k - 1] === null ? "M" : "L"}${x(k).toFixed(1)} ${y(value).toFixed(1)}`;
+    });
+    const kind = line.look === null ? "line context" : "line";
+    const { colour, dash } = line.look || { colour: "", dash: "" };
+    const path = svg("path", { class: chosen ? `${kind} chosen` : kind, d, "stroke-dasharray": dash });
+    if (colour) path.setAttribute("stroke", colour);
+    return path;
+  }
+
+  /**
+   * Lines over tau. `lines`: name, values, look (null: grey, behind the others); `chosen`: number
+   * of the bold one, -1: none; `scale`: of the ordinate; `compact`: a small chart among several,
+   * without marks but for the recipe's tau.
+   */
+  function drawCurves(box, { lines, chosen, tau, own, best, plateau, scale, compact, onPick }) {
+    const width = Math.max(compact ? 200 : 260, box.clientWidth);
+    const height = compact ? Math.round(Math.max(225, width * 0.68)) : Math.round(Math.min(430, Math.max(250, width * 0.62)));
+    const edge = compact ? { left: 28, right: 10, top: 8, bottom: 26 } : { left: 34, right: 14, top: 28, bottom: 40 };
+    const x = (k) => edge.left + (k / 255) * (width - edge.left - edge.right);
+    const y = (value) => edge.top + ((scale.high - value) / (scale.high - scale.low)) * (height - edge.top - edge.bottom);
+    const bottom = height - edge.bottom;
+    const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, height, "aria-hidden": "true" });
+    drawAxes(root, { width, height, edge, scale, x, y, compact });
     const main = lines[chosen];
-    const band = svg("rect", { class: "plateau", x: x(plateau[0]), y: edge.top, width: Math.max(2, x(plateau[1]) - x(plateau[0])), height: bottom - edge.top, fill: main.look.colour });
-    root.append(band);
+    if (!compact) root.append(svg("rect", { class: "plateau", x: x(plateau[0]), y: edge.top, width: Math.max(2, x(plateau[1]) - x(plateau[0])), height: bottom - edge.top, fill: main.look.colour }));
     root.append(svg("path", { class: "own", d: `M${x(own).toFixed(1)} ${edge.top}V${bottom}` }));
-    const order = lines.map((_, index) => index).sort((one, other) => (one === chosen) - (other === chosen));
-    for (const index of order) {
-      const line = lines[index];
-      let d = "";
-      line.values.forEach((value, k) => {
-        if (value !== null) d += `${d === "" || line.values[k - 1] === null ? "M" : "L"}${x(k).toFixed(1)} ${y(value).toFixed(1)}`;
-      });
-      root.append(svg("path", { class: index === chosen ? "line chosen" : "line", d, stroke: line.look.colour, "stroke-dasharray": line.look.dash }));
-    }
-    if (main.values[best] !== null) root.append(svg("circle", { cx: x(best), cy: y(main.values[best]), r: 4.5, fill: main.look.colour }));
-    if (main.values[tau] !== null) root.append(svg("circle", { class: "now", cx: x(tau), cy: y(main.values[tau]), r: 6 }));
+    const depth = (index) => (index === chosen ? 2 : Number(lines[index].look !== null));
+    const order = lines.map((_, index) => index).sort((one, other) => depth(one) - depth(other));
+    root.append(...order.map((index) => drawLine(lines[index], x, y, index === chosen)));
+    if (!compact && main.values[best] !== null) root.append(svg("circle", { cx: x(best), cy: y(main.values[best]), r: 4.5, fill: main.look.colour }));
+    if (!compact && main.values[tau] !== null) root.append(svg("circle", { class: "now", cx: x(tau), cy: y(main.values[tau]), r: 6 }));
     box.replaceChildren(root);
     const say = tip(box);
+    const words = (line, k) => `${line.name}: tau ${(k / 255).toFixed(3)}, mIoU ${percent(line.values[k])}`;
     const nearest = (event) => {
       const area = root.getBoundingClientRect();
       const ratio = width / area.width;
       const k = Math.round(((event.clientX - area.left) * ratio - edge.left) / (width - edge.left - edge.right) * 255);
       const within = Math.max(0, Math.min(255, k));
       const down = (event.clientY - area.top) * ratio;
-      let [line, least] = [chosen, Infinity];
+      let [line, least] = [Math.max(0, chosen), Infinity];
       lines.forEach((one, index) => {
         const away = one.values[within] === null ? Infinity : Math.abs(y(one.values[within]) - down);
         if (away < least) [line, least] = [index, away];
@@ -126,16 +158,14 @@ const wsssCharts = (() => {
     };
     listen(box, say, (event) => {
       const at = nearest(event);
-      say(`${lines[at.line].name}: tau ${(at.k / 255).toFixed(3)}, mIoU ${percent(lines[at.line].values[at.k])}`, at.left, at.top);
+      say(words(lines[at.line], at.k), at.left, at.top);
     });
     box.onpointerdown = (event) => {
       const at = nearest(event);
       onPick(at.line, at.k);
     };
     box.onblur = () => say(null);
-    if (box.matches(":focus-visible") && main.values[tau] !== null) {
-      say(`${main.name}: tau ${(tau / 255).toFixed(3)}, mIoU ${percent(main.values[tau])}`, x(tau), y(main.values[tau]));
-    }
+    if (!compact && box.matches(":focus-visible") && main.values[tau] !== null) say(words(main, tau), x(tau), y(main.values[tau]));
   }
 
   /** The 256 × 256 picture, made once for each surface. */
@@ -223,5 +253,5 @@ const wsssCharts = (() => {
     if (box.matches(":focus-visible")) say(words(row, tau), (tau / 256) * map.clientWidth, (1 - row / 256) * map.clientHeight);
   }
 
-  return { drawCurves, drawSurface, element, look, paintSurface, percent, svg };
+  return { drawCurves, drawSurface, element, entry, look, lookOfBoth, paintSurface, percent, rangeOf };
 })();

@@ -2,23 +2,18 @@
 const wsssImages = (() => {
   "use strict";
   const { element, percent } = wsssCharts;
+  const { inflate } = wsssStore;
   const ERROR_WORDS = {
     hit: "hit: the class is right",
-    missed: "missed: a class called background",
-    spill: "spill: background called a class",
+    missed: "missed: a class called background, in part or whole",
+    false: "spill or phantom: background called a class",
     confused: "confused: another class",
     ignored: "ignored: called 255",
   };
 
-  /** Bytes of base64 that zlib deflated. */
-  async function inflate(text) {
-    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-    return new Uint8Array(await new Response(stream).arrayBuffer());
-  }
-
-  /** Pixels of byte values through a table of 256 colours, each a 32-bit RGBA. */
-  function paint(canvas, values, table) {
+  /** Pixels of byte values at a size, through a table of 256 colours, each a 32-bit RGBA. */
+  function paint(canvas, { width, height }, values, table) {
+    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     const context = canvas.getContext("2d");
     const picture = context.createImageData(canvas.width, canvas.height);
     const pixels = new Uint32Array(picture.data.buffer);
@@ -54,7 +49,7 @@ const wsssImages = (() => {
     return wsssRule.ERRORS.map((name) => {
       const swatch = element("span", { class: "swatch" });
       swatch.style.background = `var(--${name})`;
-      return element("span", { title: ERROR_WORDS[name] }, swatch, name);
+      return element("span", { title: ERROR_WORDS[name] }, swatch, ERROR_WORDS[name].split(":")[0]);
     });
   }
 
@@ -68,6 +63,7 @@ const wsssImages = (() => {
       this.opacity = 0.75;
       this.activationShown = -1;
       this.seen = false;
+      this.ahead = false;
       this.pairing = -1;
       this.wanted = null;
       this.build();
@@ -83,7 +79,7 @@ const wsssImages = (() => {
         this.fail(error);
         return;
       }
-      if (this.wanted !== state) return; // another one came in between
+      if (this.wanted !== state || !this.seen) return; // another one came in between
       this.draw(state);
     }
 
@@ -92,7 +88,7 @@ const wsssImages = (() => {
         this.base ||= this.load(`image-${this.number}`).then(async (stored) => {
           this.truth = await inflate(stored.truth);
           this.node.querySelectorAll(".stack img").forEach((image) => { image.src = stored.photo; });
-          this.showTruth();
+          this.describeTruth();
         });
         await this.base;
       }
@@ -102,11 +98,35 @@ const wsssImages = (() => {
         saliency === null ? null : this.load(`saliency-${saliency}-${this.number}`).then(inflate),
         this.load(`activation-${activation}-${this.number}`).then(inflate),
       ]);
+      if (this.wanted.pairing !== pairing || !(this.seen || this.ahead)) return; // others were chosen meanwhile
       this.maps = this.image.classes.map((_, index) => stacked.subarray(index * this.pixels, (index + 1) * this.pixels));
       this.saliency = salience;
       this.found = wsssRule.strongest(this.maps, this.image.classes.map((one) => one + 1), this.pixels);
       this.pairing = pairing;
       this.paintMaps();
+    }
+
+    /** Give back what an image that is out of sight holds: many canvases are much memory. */
+    rest() {
+      this.seen = false;
+      this.pairing = -1;
+      Object.assign(this, { maps: null, saliency: null, found: null, label: null });
+      for (const canvas of Object.values(this.canvases)) canvas.width = canvas.height = 0;
+      delete this.node.dataset.drawn;
+    }
+
+    /** Load what a state needs before the image is seen, so that it can be printed. */
+    async loadAhead(state) {
+      this.ahead = true;
+      this.wanted = state;
+      await this.prepare(state.pairing).catch(() => {}); // said once it is seen
+    }
+
+    /** Draw at once if all is loaded. */
+    drawIfLoaded(state) {
+      const at = `${state.pairing}/${state.row}/${state.tau}`;
+      if (this.pairing === state.pairing && this.node.dataset.drawn !== at) this.draw(state);
+      return this.node.dataset.drawn === at;
     }
 
     draw({ pairing, row, tau }) {
@@ -136,8 +156,7 @@ const wsssImages = (() => {
       this.buildCloser();
     }
 
-    showTruth() {
-      paint(this.canvases.truth, this.truth, this.colours.label);
+    describeTruth() {
       this.canvases.truth.setAttribute("aria-label", this.words(this.truth, "Ground truth"));
       this.chips();
     }
@@ -149,7 +168,7 @@ const wsssImages = (() => {
         stack.append(element("img", { alt: kind === null ? `Photo ${this.image.id}` : "", decoding: "async" }));
       }
       if (kind !== null) {
-        const canvas = element("canvas", { width: this.image.width, height: this.image.height, class: kind, role: "img", "aria-label": name });
+        const canvas = element("canvas", { width: 0, height: 0, class: kind, role: "img", "aria-label": name });
         if (this.photo && kind !== "saliency") canvas.style.opacity = this.opacity;
         this.canvases[kind] = canvas;
         stack.append(canvas);
@@ -160,18 +179,26 @@ const wsssImages = (() => {
     }
 
     paintMaps() {
-      if (this.saliency) paint(this.canvases.saliency, this.saliency, this.colours.grey);
+      if (!this.found) return;
+      paint(this.canvases.truth, this.image, this.truth, this.colours.label);
+      if (this.saliency) paint(this.canvases.saliency, this.image, this.saliency, this.colours.grey);
       const one = this.activationShown;
-      paint(this.canvases.activation, one < 0 ? this.found.score : this.maps[one], this.colours.heat);
-      const name = one < 0 ? "strongest" : this.report.names[this.image.classes[one] + 1];
-      this.caption.textContent = `Activation: ${this.image.classes.length === 1 ? this.report.names[this.image.classes[0] + 1] : name}`;
+      paint(this.canvases.activation, this.image, one < 0 ? this.found.score : this.maps[one], this.colours.heat);
+      this.caption.textContent = `Activation: ${this.activationName(one)}`;
       this.canvases.activation.setAttribute("aria-label", this.caption.textContent);
+    }
+
+    activationName(index) {
+      const names = this.image.classes.map((one) => this.report.names[one + 1]);
+      if (names.length === 0) return "none, no class is listed";
+      if (names.length === 1) return names[0];
+      return index < 0 ? "strongest" : names[index];
     }
 
     paintLabel() {
       const errors = this.show === "errors";
       const values = errors ? wsssRule.errors(this.label, this.truth) : this.label;
-      paint(this.canvases.label, values, errors ? this.colours.errors : this.colours.label);
+      paint(this.canvases.label, this.image, values, errors ? this.colours.errors : this.colours.label);
     }
 
     /** What a label map holds, in words. */
@@ -225,7 +252,7 @@ const wsssImages = (() => {
         element("label", {}, large, " Large"));
       if (this.photo) left.append(element("label", { for: `${id}-opacity` }, "Colour over the photo"), opacity);
       this.rows = element("tbody");
-      const head = element("tr", {}, ...["Class", "IoU", "Hit", "Called so", "Is so"].map((name) => element("th", { scope: "col" }, name)));
+      const head = element("tr", {}, ...["Class", "IoU", "Hit", "Predicted", "True"].map((name) => element("th", { scope: "col" }, name)));
       const table = element("table", {}, element("caption", {}, element("span", {}, "Pixels and IoU of this image, at the thresholds above")), element("thead", {}, head), this.rows);
       body.replaceChildren(left, element("div", { class: "scroll" }, table));
     }
@@ -253,5 +280,5 @@ const wsssImages = (() => {
     }
   }
 
-  return { Card, errorLegend, inflate, tables };
+  return { Card, errorLegend, tables };
 })();

@@ -1,65 +1,54 @@
-// The page: one state (maps, saliency threshold, tau) drives the charts and all images.
+// The page: one state (maps, saliency threshold, tau) drives charts, tables and all images.
 (() => {
   "use strict";
   const { element, percent } = wsssCharts;
+  const { inflate, inflateFloats } = wsssStore;
   const root = document.documentElement;
   const find = (id) => document.getElementById(id);
   const report = JSON.parse(find("report").textContent);
   const heat = Uint8Array.from(report.heat.match(/../g), (hex) => parseInt(hex, 16));
   const both = report.rows === 256;
+  const [ownRow, ownTau] = report.own;
   const calm = matchMedia("(prefers-color-scheme: dark)");
+  const load = wsssStore.open(report.data);
+  const MANY = 60; // images; of more, those out of sight give their memory back
   root.classList.add("script");
 
-  // What is stored beside the page (in scripts) or in it (in elements), by key.
-  const waiting = new Map();
-  const stored = new Map();
-  globalThis.wsssData = (key, value) => waiting.get(key).resolve(value);
-  function load(key) {
-    if (!stored.has(key)) stored.set(key, report.data === null ? Promise.resolve(inPage(key)) : beside(key));
-    return stored.get(key);
-  }
-  function inPage(key) {
-    return JSON.parse(find(`data-${key}`).textContent);
-  }
-  function beside(key) {
-    return new Promise((resolve, reject) => {
-      waiting.set(key, { resolve });
-      const script = element("script", { src: `${report.data}/${key}.js` });
-      script.onerror = () => reject(new Error(`${report.data}/${key}.js is not there`));
-      document.head.append(script);
-    });
-  }
-
-  const state = { pairing: report.leading, row: report.own[0], tau: report.own[1] };
+  const state = { pairing: report.leading, row: ownRow, tau: ownTau };
+  const view = { by: wsssCompare.isGrid(report) ? "activation" : "all", matrix: "own", panels: "saliency" };
   const surfaces = new Map();
-  let rule = null;
+  const classCurves = new Map();
   let cards = [];
 
-  async function surface(pairing) {
-    if (!surfaces.has(pairing)) {
-      const shuffled = await wsssImages.inflate(await load(`surface-${pairing}`));
-      const count = shuffled.length / 8;
-      const bytes = new Uint8Array(shuffled.length);
-      for (let byte = 0; byte < 8; byte += 1) {
-        for (let index = 0; index < count; index += 1) bytes[8 * index + byte] = shuffled[byte * count + index];
-      }
-      const values = new Float64Array(bytes.buffer);
+  const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : calm.matches);
+  const rowWords = (row) => (row === 0 ? "soft" : (row / 255).toFixed(3));
+  const chosenPairing = () => report.pairings[state.pairing];
+  const orNull = (value) => (Number.isNaN(value) ? null : value);
+
+  /** Say what went wrong, where everyone sees it. */
+  function trouble(words) {
+    find("trouble").hidden = false;
+    find("trouble").textContent = words;
+  }
+
+  /** Load what the charts and tables of a pairing need. */
+  async function prepare(pairing) {
+    if (both && !surfaces.has(pairing)) {
+      const values = await inflateFloats(await load(`surface-${pairing}`));
       surfaces.set(pairing, { values, painted: wsssCharts.paintSurface(values, heat) });
     }
-    return surfaces.get(pairing);
+    if (!classCurves.has(pairing)) classCurves.set(pairing, await inflateFloats(await load(`classes-${pairing}`)));
   }
 
   /** mIoU over tau of a pairing at a row; null while its surface is not there. */
   function curve(pairing, row) {
-    if (row === report.own[0]) return report.pairings[pairing].curve;
+    if (row === ownRow) return report.pairings[pairing].curve;
     const held = surfaces.get(pairing);
-    return held ? Array.from(held.values.subarray(256 * row, 256 * row + 256), (one) => (Number.isNaN(one) ? null : one)) : null;
+    return held ? Array.from(held.values.subarray(256 * row, 256 * row + 256), orNull) : null;
   }
 
-  const rowWords = (row) => (row === 0 ? "soft" : (row / 255).toFixed(3));
-  const chosenPairing = () => report.pairings[state.pairing];
-
   let planned = false;
+  /** Change the state; however often that is done, the page is drawn once a frame. */
   function set(change) {
     Object.assign(state, change);
     if (planned) return;
@@ -73,14 +62,19 @@
   async function show() {
     const now = { ...state };
     showControls();
-    showClasses();
     cards.forEach((card) => card.update(now));
-    if (both && !surfaces.has(now.pairing)) {
-      await surface(now.pairing);
-      if (now.pairing !== state.pairing) return;
+    try {
+      await prepare(now.pairing);
+    } catch (error) {
+      trouble(`Some scores could not be loaded: ${error.message}.`);
     }
+    if (now.pairing !== state.pairing) return;
     showMiou();
-    showCharts();
+    showCurves();
+    showSurface();
+    showClasses();
+    showComparison();
+    loadAhead();
   }
 
   function showControls() {
@@ -88,26 +82,32 @@
     find("pairing").value = String(state.pairing);
     const tau = find("tau");
     tau.value = String(state.tau);
-    const isOwn = state.tau === report.own[1] ? `, the recipe’s ${report.recipe.tau}` : "";
-    find("tau-text").textContent = `${(state.tau / 255).toFixed(3)} (${state.tau}/255)`;
+    const isOwn = state.tau === ownTau ? `, the recipe’s ${report.recipe.tau}` : "";
+    find("tau-text").replaceChildren(...step(state.tau));
     tau.setAttribute("aria-valuetext", `${(state.tau / 255).toFixed(3)}, ${state.tau} of 255${isOwn}`);
     if (both) {
       const row = find("row");
       row.value = String(state.row);
-      find("row-text").textContent = state.row === 0 ? "soft" : `${rowWords(state.row)} (${state.row}/255)`;
+      find("row-text").replaceChildren(...(state.row === 0 ? ["soft"] : step(state.row)));
       const words = state.row === 0 ? "0, soft saliency" : `${rowWords(state.row)}, ${state.row} of 255`;
-      row.setAttribute("aria-valuetext", words + (state.row === report.own[0] ? ", the recipe’s" : ""));
-      ticks("row-ticks", report.own[0], pairing.best[0]);
+      row.setAttribute("aria-valuetext", words + (state.row === ownRow ? ", the recipe’s" : ""));
+      ticks("row-ticks", ownRow, pairing.best[0]);
     }
-    ticks("tau-ticks", report.own[1], pairing.best[1]);
+    ticks("tau-ticks", ownTau, pairing.best[1]);
     document.querySelectorAll(".pairing-name").forEach((one) => { one.textContent = pairing.name; });
-    document.querySelectorAll("#summary tbody tr").forEach((line) => {
+    document.querySelectorAll("#summary tr[data-pairing]").forEach((line) => {
       const is = Number(line.dataset.pairing) === state.pairing;
       line.classList.toggle("chosen", is);
       line.querySelector(".choose").setAttribute("aria-pressed", String(is));
     });
   }
 
+  /** A threshold, and its byte where there is room. */
+  function step(byte) {
+    return [(byte / 255).toFixed(3), element("span", { class: "more-words" }, ` (${byte}/255)`)];
+  }
+
+  /** Marks below a slider: of the recipe's threshold and of the best. */
   function ticks(id, own, best) {
     const mark = (place, kind) => {
       const made = element("span", { class: `tick ${kind}` });
@@ -121,112 +121,96 @@
   function showMiou() {
     const values = curve(state.pairing, state.row);
     const value = values === null ? null : values[state.tau];
-    const own = chosenPairing().curve[report.own[1]];
     const shown = find("miou");
     shown.value = value === null ? "" : String(value);
     shown.dataset.at = `${state.pairing}/${state.row}/${state.tau}`;
     shown.textContent = value === null ? "–" : `${percent(value)} %`;
-    const points = value === null ? 0 : 100 * (value - own);
-    const size = Math.abs(points).toFixed(2);
+    const points = value === null ? 0 : 100 * (value - chosenPairing().curve[ownTau]);
     const delta = find("delta");
     delta.className = `delta ${points > 0.005 ? "up" : ""}${points < -0.005 ? "down" : ""}`;
-    delta.textContent = Math.abs(points) <= 0.005 ? "±0.00" : `${points > 0 ? "+" : "−"}${size}`;
+    delta.textContent = Math.abs(points) <= 0.005 ? "±0.00" : `${points > 0 ? "+" : "−"}${Math.abs(points).toFixed(2)}`;
     delta.append(element("span", { class: "more-words" }, " against the recipe"));
-    clearTimeout(speaking);
+    clearTimeout(speaking); // said once the slider rests
     speaking = setTimeout(() => {
       find("live").textContent = `mIoU ${percent(value)} percent at tau ${(state.tau / 255).toFixed(3)}${both ? `, saliency threshold ${rowWords(state.row)}` : ""}`;
     }, 500);
   }
 
-  const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : calm.matches);
+  /** The best tau of a curve and the run within one point of it. */
+  function bestOf(values) {
+    const known = values.map((one) => (one === null ? -1 : one));
+    const best = known.indexOf(Math.max(...known));
+    const plateau = [best, best];
+    while (plateau[0] > 0 && known[plateau[0] - 1] >= known[best] - 0.01) plateau[0] -= 1;
+    while (plateau[1] < 255 && known[plateau[1] + 1] >= known[best] - 0.01) plateau[1] += 1;
+    return { best, plateau };
+  }
 
-  function showCharts() {
+  function showCurves() {
     const pairing = chosenPairing();
-    const oneActivation = report.activations.length === 1;
-    const dark = isDark();
+    const here = curve(state.pairing, state.row) || pairing.curve;
     const lines = report.pairings.map((one, index) => ({
       name: one.name,
-      values: index === state.pairing ? curve(index, state.row) || one.curve : one.curve,
-      look: wsssCharts.look(one, dark, oneActivation),
+      values: index === state.pairing ? here : one.curve,
+      look: wsssCompare.lookBeside(report, one, pairing, view.by, isDark()),
     }));
-    const own = state.row === report.own[0];
-    let best = pairing.bestTau;
-    let plateau = pairing.plateau;
-    if (!own) {
-      const main = lines[state.pairing].values.map((one) => (one === null ? -1 : one));
-      best = main.indexOf(Math.max(...main));
-      plateau = [best, best];
-      while (plateau[0] > 0 && main[plateau[0] - 1] >= main[best] - 0.01) plateau[0] -= 1;
-      while (plateau[1] < 255 && main[plateau[1] + 1] >= main[best] - 0.01) plateau[1] += 1;
-    }
+    const isOwn = state.row === ownRow;
+    const { best, plateau } = isOwn ? { best: pairing.bestTau, plateau: pairing.plateau } : bestOf(here);
     wsssCharts.drawCurves(find("curve"), {
-      lines, chosen: state.pairing, tau: state.tau, own: report.own[1], best, plateau,
+      lines, chosen: state.pairing, tau: state.tau, own: ownTau, best, plateau, scale: wsssCharts.rangeOf(lines), compact: false,
       onPick: (line, tau) => set({ pairing: line, tau }),
     });
-    const at = both ? (own ? `all at the recipe’s saliency threshold` : `${pairing.name} at saliency threshold ${rowWords(state.row)}, others at the recipe’s`) : "all at the recipe’s other settings";
-    find("curve-note").textContent = `${pairing.name} in bold, ${at}. Ring: here; dot: best tau; band: within one point of it; dashed: the recipe’s tau.`;
-    if (!both) return;
+    const bold = `${pairing.name} in bold${both && !isOwn ? ` at saliency threshold ${rowWords(state.row)}, others at the recipe’s` : ""}`;
+    find("curve-note").textContent = `${bold}. Ring: here; dot: best tau; band: within one point of it; dashed: the recipe’s tau.`;
+  }
+
+  let tabled = -1;
+  function showSurface() {
+    if (!surfaces.has(state.pairing)) return;
+    const pairing = chosenPairing();
     const { values, painted } = surfaces.get(state.pairing);
     wsssCharts.drawSurface(find("surface"), {
       painted, values, row: state.row, tau: state.tau, own: report.own, best: pairing.best, heat,
       onPick: (row, tau) => set({ row, tau }),
     });
-    find("surface-note").textContent = `${pairing.name}. Ring: here; cross: the recipe’s; square: the best, ${percent(values[256 * pairing.best[0] + pairing.best[1]])} %. The lowest row is soft saliency.`;
-    surfaceTable(values);
-  }
-
-  let tabled = null;
-  function surfaceTable(values) {
+    find("surface-note").textContent = `${pairing.name}. Ring: here; cross: the recipe’s; square: the best, ${percent(pairing.bestMiou)} %. The lowest row is soft saliency.`;
     if (tabled === state.pairing || !find("surface-details").open) return;
     tabled = state.pairing;
-    const grid = [0, 26, 51, 77, 102, 128, 153, 179, 204, 230, 255];
-    const head = element("tr", {}, element("th", { scope: "col", class: "words" }, "saliency \\ tau"), ...grid.map((k) => element("th", { scope: "col" }, (k / 255).toFixed(2))));
-    const lines = grid.map((row) => element("tr", {}, element("th", { scope: "row" }, rowWords(row)),
-      ...grid.map((k) => element("td", {}, percent(values[256 * row + k])))));
-    find("surface-table").replaceChildren(
-      element("caption", {}, element("span", {}, `mIoU (%) of ${chosenPairing().name} at some of the 65,536 settings`)),
-      element("thead", {}, head), element("tbody", {}, ...lines));
+    wsssTables.showSurface(find("surface-table"), pairing.name, values, rowWords);
   }
 
-  let shownClasses = -1;
+  /** IoU by class at the sliders: stored for every tau at the recipe's saliency threshold. */
+  function iouHere(value) {
+    const curves = classCurves.get(state.pairing);
+    const pairing = chosenPairing();
+    if (state.row === ownRow) return curves ? orNull(curves[256 * value + state.tau]) : null;
+    const atBest = state.row === pairing.best[0] && state.tau === pairing.best[1];
+    return atBest ? pairing.perClass.best[value] : null;
+  }
+
   function showClasses() {
-    if (shownClasses === state.pairing) return;
-    shownClasses = state.pairing;
-    const { perClass, anatomy } = chosenPairing();
-    const order = perClass.own.map((_, value) => value).filter((value) => perClass.own[value] !== null || perClass.best[value] !== null);
-    order.sort((one, other) => (perClass.own[other] ?? -1) - (perClass.own[one] ?? -1) || one - other);
-    const lines = order.map((value) => {
-      const bar = element("div", { class: "bar" });
-      const fill = element("span");
-      fill.style.width = `${100 * (perClass.own[value] ?? 0)}%`;
-      bar.append(fill);
-      if (perClass.best[value] !== null) {
-        const mark = element("i");
-        mark.style.left = `${100 * perClass.best[value]}%`;
-        bar.append(mark);
-      }
-      return element("tr", {}, element("th", { scope: "row" }, report.names[value]),
-        element("td", { class: "bar-cell" }, bar),
-        ...["own", "best_tau", "best"].slice(0, both ? 3 : 2).map((name) => element("td", {}, percent(perClass[name][value]))));
-    });
-    find("class-rows").replaceChildren(...lines);
-    if (anatomy) showAnatomy(anatomy);
+    const pairing = chosenPairing();
+    const body = find("class-rows");
+    wsssTables.showClasses(body, { names: report.names, pairing, both, here: iouHere });
+    body.dataset.at = `${state.pairing}/${state.row}/${state.tau}`;
+    find("class-note").hidden = pairing.classes.some((value) => iouHere(value) !== null);
+    if (pairing.anatomy) wsssTables.showAnatomy(find("anatomy-rows"), pairing.anatomy);
   }
 
-  function showAnatomy(kinds) {
-    const most = Math.max(...kinds.map((one) => one.gain ?? 0));
-    find("anatomy-rows").replaceChildren(...kinds.map((one) => {
-      const bar = element("div", { class: "bar" });
-      const fill = element("span");
-      fill.style.width = `${most > 0 ? (100 * Math.max(0, one.gain ?? 0)) / most : 0}%`;
-      bar.append(fill);
-      return element("tr", {}, element("th", { scope: "row" }, one.name, element("span", { class: "note-cell" }, one.words)),
-        element("td", { class: "bar-cell" }, bar), element("td", {}, percent(one.share)), element("td", {}, one.gain === null ? "–" : `+${percent(one.gain)}`));
-    }));
+  let compared = "";
+  /** The matrix and the small charts, where what they show has changed. */
+  function showComparison() {
+    if (!wsssCompare.isGrid(report)) return;
+    const box = find("panels");
+    const now = [state.pairing, view.matrix, view.panels, isDark(), box.clientWidth].join();
+    if (compared === now) return;
+    compared = now;
+    wsssCompare.showMatrix(report, view.matrix, state.pairing);
+    wsssCompare.showPanels(box, report, view.panels, state.pairing, isDark(), (pairing, tau) => set({ pairing, tau }));
   }
 
-  // Sorting the summary: by a button in each header.
-  function sortable(table) {
+  /** Sort a table by the buttons in its heads, and choose a pairing by those in its lines. */
+  function setUpSummary(table) {
     const body = table.tBodies[0];
     table.querySelectorAll("thead button").forEach((button) => {
       const head = button.closest("th");
@@ -257,16 +241,18 @@
     find("pairing").addEventListener("change", (event) => set({ pairing: Number(event.target.value) }));
     find("tau").addEventListener("input", (event) => set({ tau: Number(event.target.value) }));
     find("row").addEventListener("input", (event) => set({ row: Number(event.target.value) }));
-    find("to-own").addEventListener("click", () => set({ row: report.own[0], tau: report.own[1] }));
-    find("to-best-tau").addEventListener("click", () => set({ row: report.own[0], tau: chosenPairing().bestTau }));
+    find("to-own").addEventListener("click", () => set({ row: ownRow, tau: ownTau }));
+    find("to-best-tau").addEventListener("click", () => set({ row: ownRow, tau: chosenPairing().bestTau }));
     find("to-best").addEventListener("click", () => set({ row: chosenPairing().best[0], tau: chosenPairing().best[1] }));
     if (!both) {
-      find("row-control").hidden = true;
-      find("to-best").hidden = true;
-      find("surface-panel").hidden = true;
-      find("surface-details").hidden = true;
+      ["row-control", "to-best", "surface-panel", "surface-details", "matrix-best"].forEach((id) => { find(id).hidden = true; });
       document.querySelector(".charts").classList.add("single");
     }
+    find("surface-details").addEventListener("toggle", () => set({}));
+  }
+
+  /** Arrow keys in the charts; with Shift ten steps. */
+  function setUpKeys() {
     const clamp = (value, most) => Math.max(0, Math.min(most, value));
     const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [1, 0], ArrowDown: [-1, 0] };
     for (const id of ["curve", "surface"]) {
@@ -282,15 +268,40 @@
       });
       find(id).addEventListener("focus", () => set({}));
     }
-    find("surface-details").addEventListener("toggle", () => set({}));
+  }
+
+  function showLegend() {
+    find("curve-legend").replaceChildren(...wsssCompare.legend(report, view.by, isDark()));
+  }
+
+  function setUpComparison() {
+    const choices = wsssCompare.choices(report);
+    find("compare-control").hidden = choices.length === 0;
+    find("compare").append(...choices.map(([by, words]) => new Option(words, by)));
+    find("compare").addEventListener("change", (event) => {
+      view.by = event.target.value;
+      showLegend();
+      set({});
+    });
+    for (const name of ["matrix", "panels"]) {
+      document.querySelectorAll(`input[name="${name}-show"]`).forEach((input) => {
+        input.addEventListener("change", () => {
+          view[name] = input.value;
+          set({});
+        });
+      });
+    }
+    find("comparison").addEventListener("click", (event) => {
+      const button = event.target.closest("#matrix button");
+      if (button) set({ pairing: Number(button.dataset.pairing) });
+    });
   }
 
   function setUpTheme() {
     const button = find("theme");
     const redraw = () => {
-      button.setAttribute("aria-pressed", String(isDark()));
-      button.textContent = isDark() ? "Light" : "Dark";
-      curveLegend();
+      button.textContent = isDark() ? "Light colours" : "Dark colours";
+      showLegend();
       set({});
     };
     button.addEventListener("click", () => {
@@ -301,31 +312,20 @@
     redraw();
   }
 
-  function curveLegend() {
-    const oneActivation = report.activations.length === 1;
-    const stroke = (colour, dash) => {
-      const line = wsssCharts.svg("svg", { class: "stroke", viewBox: "0 0 28 8", "aria-hidden": "true" });
-      line.append(wsssCharts.svg("path", { d: "M0 4H28", stroke: colour, "stroke-width": 2.5, "stroke-dasharray": dash }));
-      return line;
+  async function setUpImages() {
+    const rule = {
+      floors: await inflate(report.rule.floors),
+      tauFloors: Uint8Array.from(report.rule.tauFloors),
+      ignoreAbove: Uint8Array.from(report.rule.ignoreAbove),
     };
-    const entries = [];
-    const entry = (name, pairing, plain) => {
-      const look = wsssCharts.look(pairing, isDark(), oneActivation);
-      entries.push(element("span", {}, stroke(plain ? "currentColor" : look.colour, plain || oneActivation ? look.dash : ""), name));
-    };
-    if (!oneActivation) report.activations.forEach((name, index) => entry(name, { activation: index, saliency: 0 }, false));
-    if (report.saliencies.length > 1) report.saliencies.forEach((name, index) => entry(name, { activation: 0, saliency: index }, !oneActivation));
-    find("curve-legend").replaceChildren(...entries);
-  }
-
-  function setUpImages() {
     const colours = wsssImages.tables(report, heat);
     cards = [...document.querySelectorAll("article[data-image]")].map((node) => new wsssImages.Card(node, Number(node.dataset.image), report, rule, load, colours));
     const seen = new IntersectionObserver((entries) => {
       entries.forEach((entry) => {
-        const card = cards.find((one) => one.node === entry.target);
+        const card = cards[Number(entry.target.dataset.image)];
         card.seen = entry.isIntersecting;
         if (card.seen) card.update({ ...state });
+        else if (cards.length > MANY) card.rest();
       });
     }, { rootMargin: "250px" });
     cards.forEach((card) => seen.observe(card.node));
@@ -335,16 +335,40 @@
     });
   }
 
+  let aheadOf = -1;
+  /** Load the images out of sight, one after the other: paper shows all that are loaded. */
+  async function loadAhead() {
+    const { pairing } = state;
+    if (cards.length > MANY || aheadOf === pairing) return;
+    aheadOf = pairing;
+    for (const card of cards) {
+      await new Promise((done) => { (window.requestIdleCallback || setTimeout)(done); });
+      if (state.pairing !== pairing) return;
+      if (!card.seen) await card.loadAhead({ ...state });
+    }
+    root.dataset.loaded = String(pairing);
+  }
+
+  /** Before printing: draw what is loaded, and say how much is not. */
+  function setUpPaper() {
+    addEventListener("beforeprint", () => {
+      const drawn = cards.filter((card) => {
+        const is = card.drawIfLoaded({ ...state });
+        card.node.classList.toggle("off-paper", !is);
+        return is;
+      }).length;
+      find("paper-note").textContent = drawn < cards.length ? `${drawn} of ${cards.length} images are on paper: those that had been loaded.` : "";
+    });
+  }
+
   async function start() {
-    rule = {
-      floors: await wsssImages.inflate(report.rule.floors),
-      tauFloors: Uint8Array.from(report.rule.tauFloors),
-      ignoreAbove: Uint8Array.from(report.rule.ignoreAbove),
-    };
-    sortable(document.querySelector("#summary table"));
+    await setUpImages();
+    setUpSummary(document.querySelector("#summary table"));
     setUpControls();
-    setUpImages();
+    setUpKeys();
+    setUpComparison();
     setUpTheme();
+    setUpPaper();
     let width = 0;
     new ResizeObserver(() => {
       if (find("curve").clientWidth !== width) {
@@ -356,5 +380,9 @@
     root.dataset.ready = "";
   }
 
-  start();
+  if (wsssStore.isAble()) start().catch((error) => trouble(`This page could not start: ${error.message}.`));
+  else {
+    root.classList.remove("script");
+    trouble("This browser cannot unpack the maps, so thresholds cannot be moved; the tables can be read. Chrome 85, Firefox 113, Safari 16.4 and later ones can.");
+  }
 })();

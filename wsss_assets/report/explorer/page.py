@@ -16,18 +16,23 @@ from wsss_assets import __version__
 from wsss_assets.evaluation.scores import plain
 from wsss_assets.report.contact_sheet import heat_colours
 from wsss_assets.report.explorer.sample import packed
-from wsss_assets.report.explorer.sections import (
+from wsss_assets.report.explorer.score_tables import (
     anatomy_table,
+    class_order,
     class_table,
+    comparison_table,
     curve_table,
+    digest_table,
     error_kinds,
+    summary_table,
+)
+from wsss_assets.report.explorer.sections import (
     fact_list,
     image_cards,
     images_words,
     label_colours,
     lead_words,
     palette_list,
-    summary_table,
     summary_words,
     synthetic_mark,
     thresholds_words,
@@ -36,12 +41,21 @@ from wsss_assets.report.explorer.sections import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wsss_assets.report.explorer.pairings import Pairing
+    from numpy.typing import NDArray
+
     from wsss_assets.report.explorer.report import Report
 
-__all__ = ["page", "surface_payload"]
+__all__ = ["float_payload", "page"]
 
-SCRIPTS = ("rule.js", "charts.js", "images.js", "page.js")
+SCRIPTS = (
+    "rule.js",
+    "store.js",
+    "charts.js",
+    "images.js",
+    "compare.js",
+    "score_tables.js",
+    "page.js",
+)
 
 
 def page(report: Report, *, data: str | None, stored: Mapping[str, Any]) -> str:
@@ -67,8 +81,12 @@ def page(report: Report, *, data: str | None, stored: Mapping[str, Any]) -> str:
         facts=fact_list(report),
         summary=summary_table(report),
         summary_words=summary_words(report),
+        digests=digest_table(report),
+        comparison=comparison_table(report),
+        comparison_mark="" if report.is_grid else "hidden",
         thresholds_words=thresholds_words(report),
         curves=curve_table(report),
+        leading=escape(report.pairings[report.leading].name),
         classes=class_table(report),
         anatomy=anatomy_table(report),
         images=image_cards(report),
@@ -80,13 +98,13 @@ def page(report: Report, *, data: str | None, stored: Mapping[str, Any]) -> str:
     )
 
 
-def surface_payload(pairing: Pairing) -> str:
-    """The mIoU of every setting, float64: first bytes of all values, then all second ones.
+def float_payload(values: NDArray[np.float64]) -> str:
+    """Values as float64: first bytes of all of them, then all second ones, and so on.
 
     Bytes of one kind lie side by side because they are alike, and deflate to less.
     """
-    values = np.ascontiguousarray(pairing.miou, "<f8").view(np.uint8)
-    return packed(values.reshape(-1, 8).T)
+    split = np.ascontiguousarray(values, "<f8").view(np.uint8)
+    return packed(split.reshape(-1, 8).T)
 
 
 def _file(name: str) -> str:
@@ -150,8 +168,10 @@ def _page_data(report: Report, data: str | None) -> dict[str, Any]:
                 "curve": _listed(one.curve),
                 "bestTau": one.best_tau[1],
                 "best": one.best,
+                "bestMiou": one.at(one.best),
                 "plateau": one.plateau,
                 "perClass": {name: _listed(values) for name, values in one.per_class.items()},
+                "classes": class_order(one),
                 "anatomy": error_kinds(one),
             }
             for one in report.pairings

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from wsss_assets.errors import DataError, MissingDependencyError
+from wsss_assets.errors import DataError
+from wsss_assets.evaluation import shapes
 from wsss_assets.evaluation.aligned import AlignedImages
 from wsss_assets.evaluation.anatomy.counts import AnatomyCounts, ErrorAnatomy
 from wsss_assets.evaluation.confusion import confusion_matrix
 from wsss_assets.evaluation.scores import apply_policy, iou, mean_iou, plain
-from wsss_assets.evaluation.shapes import components
 from wsss_assets.evaluation.surface import sweep_surface
 from wsss_assets.evaluation.sweep import plateau_around, sweep
 from wsss_assets.labels.make import make_label
+from wsss_assets.report.explorer.digests import SetDigests
 from wsss_assets.report.explorer.tables import has_surface
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from wsss_assets.parallel import Progress
     from wsss_assets.ranks import Ranks
 
-__all__ = ["Job", "Pairing", "analysis_is_there", "image_scores", "measure"]
+__all__ = ["Job", "OwnLabels", "Pairing", "measure", "own_labels"]
 
 Float64: TypeAlias = NDArray[np.float64]
 
@@ -65,6 +66,24 @@ class Job:
 
 
 @dataclass(frozen=True)
+class OwnLabels:
+    """What the labels at the recipe's thresholds gave, read from the same maps.
+
+    Attributes:
+        image_scores: float64 (images,), each image's own mIoU in the order of the list; NaN where
+            nothing is counted.
+        anatomy: `AnatomyResult.to_dict()`; None without SciPy.
+        saliency_digest: 64 hex digits of the saliency maps; of nothing where there are none.
+        activation_digest: 64 hex digits of the activation maps.
+    """
+
+    image_scores: Float64
+    anatomy: dict[str, Any] | None
+    saliency_digest: str
+    activation_digest: str
+
+
+@dataclass(frozen=True)
 class Pairing:
     """The scores of one pairing at every setting.
 
@@ -74,11 +93,11 @@ class Pairing:
         miou: float64 (rows, 256), `[row, k]` for tau k/255; 256 rows are saliency thresholds
             j/255, one row is the recipe's own.
         per_class: IoU by label value at `own`, `best_tau` and `best`, each float64 (C + 1,).
+        class_curves: IoU at the recipe's row, float64 (C + 1, 256), `[label value, k]`.
         own: row and k that act as the recipe's thresholds.
         best_tau: the best of the recipe's row, the lowest tau on a tie.
         best: the best of all, the lowest on a tie.
-        image_scores: float64 (images,) at the recipe's thresholds, in the order of the list.
-        anatomy: `AnatomyResult.to_dict()`; None without SciPy.
+        labels: what was found in the labels at the recipe's thresholds.
         ground_truth_digest: 64 hex digits.
     """
 
@@ -86,11 +105,11 @@ class Pairing:
     activation: str
     miou: Float64
     per_class: dict[str, Float64]
+    class_curves: Float64
     own: tuple[int, int]
     best_tau: tuple[int, int]
     best: tuple[int, int]
-    image_scores: Float64
-    anatomy: dict[str, Any] | None
+    labels: OwnLabels
     ground_truth_digest: str
 
     @property
@@ -131,7 +150,7 @@ def measure(job: Job, saliency: tuple[str, Any] | None, activation: tuple[str, A
         DataError: a map is missing or unusable, or no class occurs anywhere.
     """
     maps = None if saliency is None else saliency[1]
-    miou, iou_at, digest = _swept(job, maps, activation[1])
+    miou, class_curves, iou_at, digest = _swept(job, maps, activation[1])
     if np.isnan(miou[job.own]):
         raise DataError(
             "no class occurs in the ground truth or the labels, so there is no score",
@@ -144,21 +163,29 @@ def measure(job: Job, saliency: tuple[str, Any] | None, activation: tuple[str, A
         "best_tau": (job.own[0], int(np.argmax(curve))),
         "best": (int(best[0]), int(best[1])),
     }
-    scores, anatomy = image_scores(job, maps, activation[1])
     return Pairing(
         saliency=None if saliency is None else saliency[0],
         activation=activation[0],
         miou=miou,
         per_class={name: iou_at(setting) for name, setting in settings.items()},
+        class_curves=class_curves,
         **settings,
-        image_scores=scores,
-        anatomy=anatomy,
+        labels=own_labels(job, maps, activation[1]),
         ground_truth_digest=digest,
     )
 
 
-def _swept(job: Job, saliency: Any, activation: Any) -> tuple[Float64, Any, str]:  # noqa: ANN401
-    """The mIoU (rows, 256), IoU by label value as a function of the setting, and the digest."""
+def _swept(
+    job: Job,
+    saliency: Any,  # noqa: ANN401 (a folder or a source)
+    activation: Any,  # noqa: ANN401
+) -> tuple[Float64, Float64, Any, str]:
+    """All scores of a pairing.
+
+    Returns:
+        mIoU (rows, 256); IoU by label value at the recipe's row (C + 1, 256); IoU by label value
+        as a function of the setting; and the digest of the ground truth.
+    """
     options: dict[str, Any] = {
         "saliency": saliency,
         "recipe": job.recipe,
@@ -171,28 +198,24 @@ def _swept(job: Job, saliency: Any, activation: Any) -> tuple[Float64, Any, str]
     if not has_surface(job.recipe):
         swept = sweep(job.labels, activation, job.ground_truth, **options)
         curve = swept.curve(job.policy)
-        return (
-            curve.miou[None],
-            lambda setting: curve.per_class[setting[1]],
-            (swept.ground_truth_digest),
-        )
-    planes = sweep_surface(job.labels, activation, job.ground_truth, **options)
-    values = range(len(job.benchmark.label_names))
-    ious = np.stack([planes.iou(value, job.policy) for value in values], axis=-1)
-    return mean_iou(ious), lambda setting: ious[setting].copy(), planes.ground_truth_digest
+        ious = curve.per_class[None]
+        miou = curve.miou[None]
+        digest = swept.ground_truth_digest
+    else:
+        planes = sweep_surface(job.labels, activation, job.ground_truth, **options)
+        values = range(len(job.benchmark.label_names))
+        ious = np.stack([planes.iou(value, job.policy) for value in values], axis=-1)
+        miou = mean_iou(ious)
+        digest = planes.ground_truth_digest
+    return miou, ious[job.own[0]].T.copy(), lambda setting: ious[setting].copy(), digest
 
 
-def image_scores(
+def own_labels(
     job: Job,
     saliency: Any,  # noqa: ANN401 (a folder or a source)
     activation: Any,  # noqa: ANN401
-) -> tuple[Float64, dict[str, Any] | None]:
-    """Each image's own mIoU at the recipe's thresholds, and the anatomy of all errors.
-
-    Returns:
-        float64 (images,) in the order of the list, NaN where nothing is counted; and the
-        anatomy's fields, None without SciPy.
-    """
+) -> OwnLabels:
+    """Make the labels at the recipe's thresholds, score each, and take all errors apart."""
     images = AlignedImages(
         job.labels,
         saliency,
@@ -202,10 +225,12 @@ def image_scores(
         job.benchmark,
         job.ranks,
     )
-    anatomy = ErrorAnatomy(job.benchmark) if analysis_is_there() else None
+    anatomy = ErrorAnatomy(job.benchmark) if shapes.is_there() else None
     classes = len(job.benchmark.classes)
 
-    def score(image: AlignedImage) -> tuple[float, AnatomyCounts | None, int]:
+    def look(
+        image: AlignedImage,
+    ) -> tuple[float, AnatomyCounts | None, int, tuple[int, int]]:
         label = np.zeros_like(image.truth)  # of an image without any map, as in sweeps
         if image.activations or image.saliency is not None:
             label = make_label(image.saliency, image.activations, job.recipe)
@@ -215,24 +240,17 @@ def image_scores(
             counts = anatomy.count(label, image.truth)
             confusion = counts.confusion
         ious = iou(*apply_policy(confusion, job.policy or "miss"))
-        return float(mean_iou(ious)), counts, image.digest
+        return float(mean_iou(ious)), counts, image.digest, SetDigests.of(image)
 
-    scores = []
-    for value, counts, digest in images.map(score, job.workers, job.progress):
-        scores.append(value)
+    scores, digests = [], SetDigests()
+    for score, counts, truth_digest, map_digests in images.map(look, job.workers, job.progress):
+        scores.append(score)
+        digests.add(*map_digests)
         if anatomy is not None and counts is not None:
-            anatomy.add(counts, digest)
+            anatomy.add(counts, truth_digest)
     gathered = np.concatenate(job.ranks.everyone(np.array(scores, np.float64)))
-    if anatomy is None:
-        return gathered, None
-    anatomy.add_up(job.ranks)
-    return gathered, anatomy.compute(ignored=job.policy, split=job.split).to_dict()
-
-
-def analysis_is_there() -> bool:
-    """Whether SciPy, which the anatomy needs, is installed."""
-    try:
-        components(np.zeros((1, 1), np.bool_))
-    except MissingDependencyError:
-        return False
-    return True
+    taken_apart = None
+    if anatomy is not None:
+        anatomy.add_up(job.ranks)
+        taken_apart = anatomy.compute(ignored=job.policy, split=job.split).to_dict()
+    return OwnLabels(gathered, taken_apart, *digests.texts(job.ranks))

@@ -15,7 +15,8 @@ from wsss_assets.evaluation.sweep import TAUS, require_policy
 from wsss_assets.labels.folder import open_saliency_for
 from wsss_assets.labels.recipes import get_recipe
 from wsss_assets.ranks import ALONE
-from wsss_assets.report.explorer.page import page, surface_payload
+from wsss_assets.report.explorer.digests import SHORT, agreed
+from wsss_assets.report.explorer.page import float_payload, page
 from wsss_assets.report.explorer.pairings import Job, Pairing, measure
 from wsss_assets.report.explorer.sample import Chosen, PhotoFolder, choose, payloads
 from wsss_assets.report.explorer.tables import RuleTables, rule_tables
@@ -78,6 +79,30 @@ class Report:
         """64 hex digits, of all images."""
         return self.pairings[0].ground_truth_digest
 
+    @property
+    def saliency_digests(self) -> Mapping[str, str]:
+        """64 hex digits by name of a saliency set; empty where the recipe uses none."""
+        return {
+            one.saliency: one.labels.saliency_digest
+            for one in self.pairings
+            if one.saliency is not None
+        }
+
+    @property
+    def activation_digests(self) -> Mapping[str, str]:
+        """64 hex digits by name of an activation set."""
+        return {one.activation: one.labels.activation_digest for one in self.pairings}
+
+    def digest_words(self) -> str:
+        """Names of all sets with the first digits of their digests."""
+        sets = [*self.activation_digests.items(), *self.saliency_digests.items()]
+        return ", ".join(f"{name} {digest[:SHORT]}" for name, digest in sets)
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether several activation sets meet several saliency sets."""
+        return min(len(self.saliency_digests), len(self.activation_digests)) > 1
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready fields; documented in docs/report.md."""
         job = self.job
@@ -103,7 +128,14 @@ class Report:
         return {
             "activation": one.activation,
             "saliency": one.saliency,
-            "recommended": {**self._point(one, one.own), "loss": plain(one.loss)},
+            "activation_digest": one.labels.activation_digest,
+            "saliency_digest": None if one.saliency is None else one.labels.saliency_digest,
+            "recommended": {
+                **self._point(one, one.own),
+                "recipe_tau": self.job.recipe.tau,
+                "tau_step": one.own[1],
+                "loss": plain(one.loss),
+            },
             "best_tau": self._point(one, one.best_tau),
             "best": self._point(one, one.best),
             "plateau": {"first_tau": first, "last_tau": last, "width": last - first},
@@ -116,7 +148,7 @@ class Report:
                 }
                 for value, name in enumerate(names)
             },
-            "errors": one.anatomy,
+            "errors": one.labels.anatomy,
         }
 
     def _point(self, one: Pairing, setting: tuple[int, int]) -> dict[str, Any]:
@@ -174,7 +206,9 @@ def write_report(
         UsageError: nothing to evaluate, or the recipe needs saliency maps.
         DataError: a map or photo is missing, unusable, or of another size; the error names it.
         FolderInUseError: `out` holds something else; nothing in it is touched.
+        OSError: `out` cannot be written to, which is found out before any map is read.
     """
+    place = Place(Path(out))
     recipe = get_recipe() if recipe is None else recipe
     rule = rule_tables(recipe)
     known = get_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
@@ -205,7 +239,6 @@ def write_report(
         progress=progress,
         ranks=ranks,
     )
-    place = Place(Path(out))
     stamp = {
         "made_by": "wsss-assets report",
         "benchmark": known.name,
@@ -240,8 +273,10 @@ def _measured(
     pairings = tuple(
         measure(job, partner, one) for one in activation.items() for partner in partners
     )
+    agreed((one.activation, one.labels.activation_digest) for one in pairings)
+    agreed((one.saliency or "", one.labels.saliency_digest) for one in pairings)
     leading = int(np.argmax([one.miou[one.own] for one in pairings]))
-    sample = choose(list(job.labels), pairings[leading].image_scores, samples)
+    sample = choose(list(job.labels), pairings[leading].labels.image_scores, samples)
     truth = LabelFolder(Path(job.ground_truth)) if sample else None
     truths = tuple(truth.read(one.image_id) for one in sample) if truth else ()
     return Report(job, rule, pairings, leading, tuple(sample), truths)
@@ -255,10 +290,10 @@ def _write(
     photos: PhotoFolder | None,
 ) -> None:
     stored: dict[str, Any] = {}
-    if report.has_rows:
-        stored = {
-            f"surface-{number}": surface_payload(one) for number, one in enumerate(report.pairings)
-        }
+    for number, one in enumerate(report.pairings):
+        if report.has_rows:
+            stored[f"surface-{number}"] = float_payload(one.miou)
+        stored[f"classes-{number}"] = float_payload(one.class_curves)
     shown = [
         {"id": one.image_id, "classes": sorted(report.job.labels[one.image_id]), "truth": truth}
         for one, truth in zip(report.sample, report.truths, strict=True)

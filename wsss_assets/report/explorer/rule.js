@@ -69,7 +69,7 @@ const wsssRule = (() => {
     return { iou, mean };
   }
 
-  const ERRORS = ["hit", "missed", "spill", "confused", "ignored"];
+  const ERRORS = ["hit", "missed", "false", "confused", "ignored"];
 
   /** By pixel: 0 nothing to say, else 1 + index into ERRORS. */
   function errors(label, truth) {

@@ -6,9 +6,10 @@ import hashlib
 import json
 import re
 import shutil
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
-from wsss_assets.errors import FolderInUseError
+from wsss_assets.errors import FolderInUseError, UsageError
 from wsss_assets.storage.files import write_atomically
 from wsss_assets.storage.stamps import claim_folder, release_folder
 
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 __all__ = ["Place"]
 
 _GENERATOR = b'<meta name="generator" content="wsss-assets report">'
+_PAGES = {".html", ".htm"}
+_OTHER_FILES = {
+    *(".csv", ".gif", ".jpeg", ".jpg", ".js", ".json", ".md", ".npy", ".pdf", ".png", ".svg"),
+    *(".tar", ".tex", ".txt", ".webp", ".xml", ".yaml", ".yml", ".zip"),
+}
+"""Names that are meant for files; a folder may well have another dot in its name, as in v1.0."""
 _DATA_FOLDER = re.compile(r"data-[0-9a-f]{12}")
 
 
@@ -30,11 +37,22 @@ class Place:
 
     Args:
         out: where to.
+
+    Raises:
+        UsageError: its name is that of another kind of file.
     """
 
     def __init__(self, out: Path) -> None:
         self.out = out
-        self.is_file = out.suffix.lower() in {".html", ".htm"}
+        suffix = out.suffix.lower()
+        if suffix in _OTHER_FILES and not out.is_dir():
+            raise UsageError(
+                f"a report is no {suffix} file: {out}",
+                expected="a folder, or a file .html that holds everything",
+                done="nothing was written",
+                hint=f"name it {out.with_suffix('.html')}, or {out.with_suffix('')} for a folder",
+            )
+        self.is_file = suffix in _PAGES
         self._new = not out.exists()
 
     def claim(self, stamp: Mapping[str, Any]) -> None:
@@ -42,7 +60,9 @@ class Place:
 
         Raises:
             FolderInUseError: it does.
+            OSError: it cannot be written to.
         """
+        self._look()
         if not self.is_file:
             claim_folder(self.out, stamp)
             return
@@ -60,6 +80,21 @@ class Place:
                     done="nothing was written",
                     hint="choose another name",
                 )
+
+    def _look(self) -> None:
+        """Refuse a place where nothing can be written."""
+        whole = self.out.absolute()
+        there = next(one for one in (whole, *whole.parents) if one.exists())
+        if there == whole and (self.is_file or not there.is_dir()):
+            there = there.parent  # a file is replaced in its folder; others are told below
+        why = None if there.is_dir() else f"{there} is no folder"
+        try:
+            if why is None:
+                TemporaryFile(dir=there).close()  # rights alone do not tell it of every disk
+        except OSError as error:
+            why = f"{there} takes no files ({error.strerror})"
+        if why is not None:
+            raise OSError(f"{self.out} cannot be written: {why}; choose another place")
 
     def release(self) -> None:
         """Give an unfinished folder back as it was."""
