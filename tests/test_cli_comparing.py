@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from wsss_assets import get_recipe
 from wsss_assets.cli import main
 from wsss_assets.evaluation.grid.cells import NOTICE
 from wsss_assets.mini.folder import write_mini
@@ -124,7 +125,53 @@ def test_kinds_that_do_not_go_together_are_refused(sets: Path) -> None:
     scored = call("compare", sets / "s", sets / "t", "--ground-truth", sets / "truth")
     assert scored.exit_code == 2
     assert "no mIoU by themselves" in scored.stderr
-    assert call("compare", sets / "nowhere", sets / "t").exit_code == 3
+
+
+@pytest.mark.parametrize("nowhere", ["nowhere", "./nowhere"])
+def test_a_folder_that_is_not_there_is_told(sets: Path, nowhere: str) -> None:
+    result = call("compare", nowhere, sets / "t")
+    assert result.exit_code == 3
+    assert "no folder nowhere" in result.stderr
+
+
+def test_labels_of_cars_are_labels(tmp_path: Path) -> None:
+    """VOC's colour of cars is a grey, and its labels are pictures in greys alone."""
+    for name in ("a", "b", "truth"):
+        label = np.full((6, 9), 7, np.uint8)
+        label[:2], label[-1:] = 0, 255
+        label[2, : len(name)] = 0
+        for number in range(2):
+            write_label(tmp_path / name / f"i{number}.png", label, 21)
+    for more in ((), ("--ground-truth", tmp_path / "truth", "--ignored", "miss")):
+        result = call("compare", tmp_path / "a", tmp_path / "b", *more)
+        assert result.exit_code == 0, result.output
+        assert "labels of 2 images" in result.stdout
+    refused = call("compare", tmp_path / "a", tmp_path / "b", "--kind", "saliency")
+    assert refused.exit_code == 2
+    assert "does not hold what --kind says" in refused.stderr
+    assert "--kind labels" in refused.stderr
+    write_map(tmp_path / "s" / "i0.png", np.full((6, 9), 99, np.uint8))
+    mixed = call("compare", tmp_path / "s", tmp_path / "a")
+    assert mixed.exit_code == 2
+    assert "saliency (" in mixed.stderr
+
+
+def test_one_image_has_no_interval_and_few_are_warned_of(sets: Path) -> None:
+    command = ("compare", sets / "a", sets / "b", "--ground-truth", sets / "truth", "--ids", "-")
+    one = call(*command, stdin="i0\n")
+    assert re.search(r"points, 95 % interval –$", one.stdout, re.M)
+    assert "no interval: of one image nothing is known about other images" in one.stdout
+    assert "higher in" not in one.stdout
+    truth = json.loads(call(*command, "--json", "-", stdin="i0\n").stdout)["truth"]
+    assert truth["interval"] is truth["first_interval"] is truth["second_interval"] is None
+    assert truth["second_higher"] is None
+    assert not any(one["interval"] for one in truth["per_class"].values())
+    few = call(*command, stdin="i0\ni1\n")
+    assert "2 images: of fewer than 30 the intervals are too narrow" in few.stdout
+    assert "higher in 100.00 % of them" in few.stdout
+    back = call("compare", sets / "b", sets / "a", "--ground-truth", sets / "truth")
+    assert re.search(r"100\.00 → .*: −\d", back.stdout)
+    assert not re.search(r" -\d", back.stdout)
 
 
 # The grid
@@ -164,11 +211,33 @@ def test_a_whole_grid_below_a_folder(data: Path, tmp_path: Path) -> None:
     tables = result.stdout.partition("Recipes")[0].splitlines()
     assert all(len(line) <= WIDEST for line in tables)
     assert "simulated_mcis: wsss-bed: saliency > 0.2, tau 0.5, ignore" in result.stdout
-    assert "21 cells, 0 sweeps were there already" in result.stdout
-    assert "17 of 17" in result.stderr
+    counted = "17 cells (one for all rows where no saliency is used)"
+    assert f"{counted}, 0 were there already" in result.stdout
+    assert "17 of 17 cells: " in result.stderr
     assert_documented((out / "grid.json").read_text("utf-8"))
     again = call(*grid(data, out, "--root", data, "--json", "-"))
     assert json.loads(again.stdout) == json.loads((out / "grid.json").read_text("utf-8"))
+
+
+def test_another_policy_and_fewer_sets_are_told(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a"
+    cam = f"--activation=cam={data / 'activation/simulated_cam'}"
+    both = [f"--saliency={data / 'saliency' / name}" for name in ("soft", "sharp")]
+    first = call(*grid(data, out, cam, *both))
+    assert "2 cells, 0 were there already" in first.stdout
+    assert "* the best saliency of a column. Recipes:" in first.stdout
+    assert not first.stderr.count("255")
+    fewer = call(*grid(data, out, cam, both[0], "--ignored", "drop"))
+    assert fewer.exit_code == 0, fewer.output
+    assert "1 cell, 1 was there already" in fewer.stdout
+    assert f"cells of 1 other saliency set (sharp) are kept in {out}" in fewer.stdout
+    assert f"tables in {out} counted 255 as: miss; now: drop" in fewer.stderr
+    assert "best saliency" not in fewer.stdout
+    assert "mean" not in fewer.stdout
+    refused = call(*grid(data, out, cam, both[0], "--tau", "0.3"))
+    assert refused.exit_code == 3
+    assert "was made with other settings" in refused.stderr
+    assert json.loads((out / "grid.json").read_text("utf-8"))["ignored"] == "drop"
 
 
 def test_sets_by_name_and_one_recipe_for_all(data: Path, tmp_path: Path) -> None:
@@ -191,6 +260,26 @@ def test_sets_by_name_and_one_recipe_for_all(data: Path, tmp_path: Path) -> None
     assert call(*grid(data, tmp_path / "c")).exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("option", "change"),
+    [
+        (["--no-ignore"], {"ignore": False}),
+        (["--tau", "0"], {"tau": 0.0}),
+        (["--saliency-threshold", "0"], {"saliency_threshold": 0.0}),
+    ],
+)
+def test_an_option_about_the_recipe_holds_for_all_also_as_nothing(
+    data: Path, tmp_path: Path, option: list[str], change: dict[str, Any]
+) -> None:
+    maps = [
+        f"--saliency=s={data / 'saliency/soft'}",
+        f"--activation=oaa={data / 'activation/simulated_oaa'}",
+    ]
+    result = call(*grid(data, tmp_path / "a", *maps, *option))
+    assert result.exit_code == 0, result.output
+    assert f"oaa: {get_recipe().changed(**change).describe()}\n" in result.stdout
+
+
 def test_a_missing_map_is_listed_and_the_status_is_1(data: Path, tmp_path: Path) -> None:
     holed = tmp_path / "holed"
     shutil.copytree(data / "saliency" / "soft", holed)
@@ -200,7 +289,7 @@ def test_a_missing_map_is_listed_and_the_status_is_1(data: Path, tmp_path: Path)
     result = call(*grid(data, tmp_path / "grid", *maps))
     assert result.exit_code == 1
     assert "no score for holed × cam: no saliency map mini_000003" in result.stderr
-    assert "1 cells" in result.stdout
+    assert "1 cell, 0 were there already" in result.stdout
 
 
 def test_nothing_at_hand_in_the_cache(
@@ -231,7 +320,7 @@ def test_killed_it_goes_on_and_the_bytes_are_the_same(data: Path, tmp_path: Path
     assert 2 <= there < 17
     result = call(*grid(data, killed, "--root", data))
     assert result.exit_code == 0, result.output
-    assert re.search(rf"21 cells, {there} sweeps were there already", result.stdout)
+    assert re.search(rf"17 cells .*, {there} were there already", result.stdout)
     assert call(*grid(data, whole, "--root", data)).exit_code == 0
 
     def tree(folder: Path) -> dict[str, bytes]:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from PIL import Image
 
 from tests import plain
 from tests.plain import THREE
@@ -23,7 +24,8 @@ from wsss_assets.evaluation.comparing.kinds import common_kind, find_kind
 from wsss_assets.evaluation.comparing.labels import compare_labels, joint_counts
 from wsss_assets.evaluation.comparing.maps import compare_maps
 from wsss_assets.evaluation.comparing.pairing import Worst
-from wsss_assets.storage.images import write_label, write_map
+from wsss_assets.storage.images import label_palette, write_label, write_map
+from wsss_assets.storage.stamps import STAMP_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -372,6 +374,20 @@ def test_activation_maps_go_by_image_and_class(maps: Path) -> None:
     assert (only.maps, [one.image_id for one in only.changed]) == (1, ["y"])
 
 
+@pytest.mark.parametrize("labels", [None, {"x": (0, 14), "y": (3,)}])
+def test_an_image_of_the_list_that_neither_set_has_is_told(
+    maps: Path, labels: dict[str, tuple[int, ...]] | None
+) -> None:
+    write_map(maps / "s" / "y.png", np.zeros((2, 3), np.uint8))
+    options: dict[str, Any] = {"labels": labels, "ids": ["nowhere", "y"]}
+    for kind, side in (("activation", maps / "a"), ("saliency", maps / "s")):
+        with pytest.raises(MissingFileError, match="nowhere"):
+            compare_maps(side, side, kind, **options)  # type: ignore[arg-type]
+        found = compare_maps(side, side, kind, skip_missing=True, **options)  # type: ignore[arg-type]
+        assert (found.images, found.maps) == (1, 1)
+        assert found.missing_in_first == found.missing_in_second == ("nowhere",)
+
+
 def test_dictionaries_need_the_classes(tmp_path: Path) -> None:
     for folder, low in (("a", 0.0), ("b", 0.5)):
         content = {0: np.array([[low, 1.0]]), 2: np.array([[1.0, low]])}
@@ -415,10 +431,54 @@ def test_kinds_are_told_from_files(maps: Path, sets: Path) -> None:
     assert find_kind(maps / "a", 20) is None  # maps and dictionaries
 
 
+@pytest.mark.parametrize(
+    ("stamp", "kind"),
+    [
+        ({"made_by": "wsss-assets pseudo-label"}, "labels"),
+        ({"made_by": "wsss-assets ground-truth"}, "labels"),
+        ({"made_by": "wsss-assets export", "set": "voc2012/activation/cam"}, "activation"),
+        ({"made_by": "wsss-assets export", "set": "voc2012/saliency/move"}, "saliency"),
+        ({"made_by": "wsss-assets regenerate", "work": {"frame": "photo"}}, "saliency"),
+        ({"made_by": "wsss-assets regenerate", "work": {"output": "npy"}}, "activation"),
+        ({"made_by": "wsss-assets regenerate", "work": {"output": "scores"}}, None),
+        ({"made_by": "somebody"}, None),
+    ],
+)
+def test_a_stamp_tells_what_a_folder_holds(
+    tmp_path: Path, stamp: dict[str, Any], kind: str | None
+) -> None:
+    write_map(tmp_path / "i.png", np.zeros((2, 2), np.uint8))
+    (tmp_path / STAMP_NAME).write_text(json.dumps(stamp), "utf-8")
+    assert find_kind(tmp_path, 20) == kind
+    (tmp_path / STAMP_NAME).write_text("[", "utf-8")
+    assert find_kind(tmp_path, 20) is None
+
+
+@pytest.mark.parametrize("kept", [256, 21, 8])
+def test_the_palette_of_labels_is_a_sign_also_in_greys(tmp_path: Path, kept: int) -> None:
+    """Label 7 of VOC is a grey; palettes may be cut off behind the last label in use."""
+    values = np.full((4, 4), 7, np.uint8)
+    values[0] = 0
+    label = Image.fromarray(values, mode="P")
+    label.putpalette(label_palette(21)[: 3 * kept])
+    (tmp_path / "labels").mkdir()
+    label.save(tmp_path / "labels" / "i.png")
+    assert find_kind(tmp_path / "labels", 20) == "labels"
+    label.putpalette(bytes(value for level in range(0, 256, 2) for value in (level,) * 3))
+    (tmp_path / "maps").mkdir()
+    values[1] = 60
+    grey = Image.fromarray(values, mode="P")
+    grey.putpalette(label.getpalette() or [])
+    grey.save(tmp_path / "maps" / "i.png")
+    assert find_kind(tmp_path / "maps", 20) == "saliency"
+
+
 @pytest.mark.parametrize("values", [(0, 255), (0, 1, 2), (0,)])
 def test_what_could_be_either_is_not_guessed(tmp_path: Path, values: tuple[int, ...]) -> None:
     grey = np.resize(np.array(values, np.uint8), (4, 4))
     write_map(tmp_path / "a" / "i.png", grey)
     assert find_kind(tmp_path / "a", 3) is None
+    side = str(tmp_path / "a")
     with pytest.raises(UsageError, match="--kind"):
-        common_kind(str(tmp_path / "a"), str(tmp_path / "a"), THREE)
+        common_kind(side, side, THREE)
+    assert common_kind(side, side, THREE, scored=True) == "labels"  # no maps can be

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -20,14 +22,17 @@ from wsss_assets.errors import (
     NotSweepableError,
     UsageError,
 )
-from wsss_assets.evaluation.grid.cells import NOTICE, Cell
-from wsss_assets.evaluation.grid.run import NO_SALIENCY, Grid, benchmark_grid, recipe_for
+from wsss_assets.evaluation.grid import cells
+from wsss_assets.evaluation.grid.cells import NO_SALIENCY, NOTICE, Cell
+from wsss_assets.evaluation.grid.run import benchmark_grid, recipe_for
+from wsss_assets.evaluation.grid.scores import Grid
 from wsss_assets.evaluation.grid.sources import folders_below, held_sets
 from wsss_assets.mini.folder import write_mini
 from wsss_assets.report.grid import grid_svg, write_grid
 from wsss_assets.report.grid_tables import grid_csv, grid_markdown, grid_tables, grid_tex
 from wsss_assets.storage.files import replaced
 from wsss_assets.storage.images import write_label
+from wsss_assets.storage.maps import SaliencyFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -207,20 +212,9 @@ def test_a_damaged_cell_is_made_again(
     assert path.read_bytes() == content
 
 
-def _settings(_: Path) -> dict[str, Any]:
-    return {"ignored": "drop"}
-
-
-def _touched(data: Path, part: str) -> dict[str, Any]:
-    path = sorted((data / part).iterdir())[0]
-    os.utime(path, (1, 1))
-    return {}
-
-
 @pytest.mark.parametrize(
     ("change", "kept"),
     [
-        ("ignored", 1),  # EPS's recipe writes no 255
         ("saliency/soft", 2),
         ("activation/simulated_cam", 1),
         ("SegmentationClass", 0),
@@ -233,23 +227,176 @@ def test_a_cell_is_made_again_when_what_it_was_made_from_changes(
     write_mini(data, 2, saliency=SALIENCY, methods=METHODS)
     labels = read_label_list(data / "ImageSets/Segmentation/train_cls.txt", get_benchmark("mini"))
     made(data, labels, tmp_path / "a")
-    options = _settings(data) if change == "ignored" else _touched(data, change)
-    assert made(data, labels, tmp_path / "a", **options).kept == kept
+    os.utime(sorted((data / change).iterdir())[0], (1, 1))
+    assert made(data, labels, tmp_path / "a").kept == kept
 
 
-def test_another_list_is_another_grid(data: Path, labels: ImageLabels, tmp_path: Path) -> None:
+def test_another_policy_makes_nothing_again(
+    data: Path, labels: ImageLabels, whole: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "a"
+    made(data, labels, out, surface=True)
+    before = tree(out)
+    for policy in ("drop", "background", "miss"):
+        grid = made(data, labels, out, surface=True, ignored=policy)
+        assert grid.kept == 3
+        for (row, column), cell in grid.cells.items():
+            maps: dict[str, Any] = {
+                "activation": data / "activation" / column,
+                "ground_truth": data / "SegmentationClass",
+                "saliency": data / "saliency" / row,
+                "recipe": grid.columns[column],
+                "benchmark": "mini",
+            }
+            curve = sweep(labels, **maps).curve(policy)
+            assert cell.best_miou == curve.miou[curve.best]
+            if cell.has_surface:
+                assert cell.best == sweep_surface(labels, **maps).surface(policy).miou.max()
+        write_grid(grid, tmp_path / policy)
+        assert tree(out) == before
+    assert tree(tmp_path / "miss") == {
+        name: data for name, data in tree(whole).items() if data != before.get(name)
+    }
+
+
+@pytest.mark.parametrize("name", ["RULE_VERSION", "_CELL_VERSION"])
+def test_another_rule_makes_all_cells_again(
+    data: Path, labels: ImageLabels, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made(data, labels, tmp_path / "a")
-    fewer = dict(list(labels.items())[:2])
-    grid = benchmark_grid(
-        fewer,
-        {"soft": data / "saliency" / "soft"},
-        {"simulated_cam": data / "activation" / "simulated_cam"},
-        data / "SegmentationClass",
-        tmp_path / "a",
-        benchmark="mini",
-        ignored="miss",
+    monkeypatch.setattr(cells, name, getattr(cells, name) + 1)
+    assert made(data, labels, tmp_path / "a").kept == 0
+
+
+def test_a_surface_can_be_added_and_is_never_lost(
+    data: Path, labels: ImageLabels, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "a"
+    plain = made(data, labels, out)
+    assert not plain.surface
+    with monkeypatch.context() as patched:  # what was swept is not swept again
+        patched.setattr(cells, "sweep_rows", None)
+        added = made(data, labels, out, surface=True)
+    assert added.kept == 1  # EPS's recipe uses no saliency
+    assert tree(out / "cells") == tree(whole / "cells")
+    again = made(data, labels, out)
+    assert (again.kept, again.surface, again.cells) == (3, True, added.cells)
+    assert tree(out / "cells") == tree(whole / "cells")
+
+
+def test_surfaces_of_some_cells_are_kept_and_not_shown(
+    data: Path, labels: ImageLabels, tmp_path: Path
+) -> None:
+    out = tmp_path / "a"
+    made(data, labels, out, surface=True, saliency={"soft": data / "saliency" / "soft"})
+    before = tree(out / "cells")
+    mixed = made(data, labels, out)
+    assert (mixed.kept, mixed.surface) == (2, False)
+    assert not any(cell.has_surface for cell in mixed.cells.values())
+    assert mixed.cells == made(data, labels, tmp_path / "b").cells
+    after = tree(out / "cells")
+    assert {name: after[name] for name in before} == before
+
+
+def test_other_settings_are_refused_and_nothing_is_lost(
+    data: Path, labels: ImageLabels, tmp_path: Path
+) -> None:
+    out = tmp_path / "a"
+    made(data, labels, out)
+    before = tree(out)
+    with pytest.raises(FolderInUseError, match="recipe"):
+        made(data, labels, out, recipe=get_recipe(method="cam"))
+    with pytest.raises(FolderInUseError, match=r"list\.images 2.*list\.images 4"):
+        made(data, dict(list(labels.items())[:2]), out)  # type: ignore[arg-type]
+    other = tmp_path / "masks"
+    other.mkdir()
+    for path in (data / "SegmentationClass").iterdir():
+        (other / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(FolderInUseError, match="ground_truth"):
+        benchmark_grid(
+            labels,
+            {"soft": data / "saliency" / "soft"},
+            {"simulated_cam": data / "activation" / "simulated_cam"},
+            other,
+            out,
+            benchmark="mini",
+            ignored="miss",
+        )
+    assert tree(out) == before
+    made(data, labels, tmp_path / "b", recipe=get_recipe(method="cam"))
+    with pytest.raises(FolderInUseError, match=r"recipe '.*tau 0\.11"):
+        made(data, labels, tmp_path / "b", recipe=get_recipe(method="cam").changed(tau=0.11))
+
+
+def test_sets_that_a_run_was_not_given_are_named(
+    data: Path, labels: ImageLabels, tmp_path: Path
+) -> None:
+    out = tmp_path / "a"
+    assert made(data, labels, out).others == {"saliency": (), "activation": ()}
+    (out / "cells" / "else.json").write_text("[]", "utf-8")
+    fewer = made(
+        data,
+        labels,
+        out,
+        saliency={"soft": data / "saliency" / "soft"},
+        activation={"simulated_cam": data / "activation" / "simulated_cam"},
     )
-    assert (grid.kept, grid.images) == (0, 2)
+    assert fewer.others == {"saliency": ("sharp",), "activation": ("simulated_eps",)}
+    assert (fewer.kept, fewer.count) == (1, 1)
+
+
+@dataclass
+class Silent:
+    """Maps that nobody can tell from others before they are read."""
+
+    maps: SaliencyFolder
+
+    def read(self, image_id: str) -> Any:  # noqa: ANN401
+        return self.maps.read(image_id)
+
+    def version(self, image_id: str) -> str:
+        return "" if image_id.endswith("2") else image_id
+
+
+def test_what_does_not_say_what_it_has_is_never_kept(
+    data: Path, labels: ImageLabels, tmp_path: Path
+) -> None:
+    soft, sharp = (Silent(SaliencyFolder(data / "saliency" / name)) for name in SALIENCY)
+    first = made(data, labels, tmp_path / "a", saliency={"x": soft})
+    again = made(data, labels, tmp_path / "a", saliency={"x": sharp})
+    assert again.kept == 1  # that without saliency
+    assert again.cells["x", "simulated_cam"] != first.cells["x", "simulated_cam"]
+
+
+def test_names_may_be_long_and_hold_what_files_cannot(
+    data: Path, labels: ImageLabels, tmp_path: Path
+) -> None:
+    soft = data / "saliency" / "soft"
+    names = ["a/b: c?", "x" * 300, "x" * 299 + "y", "../up"]
+    columns = {"a": data / "activation" / "simulated_cam"}
+    out = tmp_path / "grid" / "a"
+    grid = made(data, labels, out, saliency=dict.fromkeys(names, soft), activation=columns)
+    assert grid.rows == tuple(names)
+    assert not grid.failed
+    assert len(list((out / "cells").iterdir())) == 4
+    assert [one.name for one in (tmp_path / "grid").iterdir()] == ["a"]
+    write_grid(grid, out)
+
+
+def test_two_runs_at_once_write_one_grid(
+    data: Path, labels: ImageLabels, whole: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "a"
+
+    def run(_: int) -> Grid:
+        grid = made(data, labels, out, surface=True, workers=1)
+        write_grid(grid, out)
+        return grid
+
+    with ThreadPoolExecutor(3) as pool:
+        first, *others = pool.map(run, range(3))
+    assert all(one.cells == first.cells for one in others)
+    assert tree(out) == tree(whole)
 
 
 def test_a_missing_map_costs_its_cell_alone(
@@ -390,8 +537,65 @@ def test_means_are_of_whole_rows_and_columns() -> None:
     assert grid.column_means() == [0.375, None]
     assert grid.best_rows() == [1, None]
     table = grid_tables(grid)[0]
-    assert table.rows == (("25.0", "–", "–"), ("50.0", "75.0", "62.5"), ("37.5", "–", "–"))
+    assert table.header == ("cam", "a_b%&<|*", "mean")
+    assert table.names == ("x_1", "y", "mean")
+    assert table.rows == (("25.00", "–", "–"), ("50.00", "75.00", "62.50"), ("37.50", "–", "–"))
     assert table.best == {(1, 0)}
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "header", "names"),
+    [
+        (1, 2, ("a", "b", "mean"), ("s",)),
+        (2, 1, ("a",), ("s", "t", "mean")),
+        (1, 1, ("a",), ("s",)),
+    ],
+)
+def test_one_row_or_column_has_no_mean(
+    rows: int, columns: int, header: tuple[str, ...], names: tuple[str, ...]
+) -> None:
+    cell = Cell(0.5, 0.5, 0.5, (0.4, 0.6), None, None, None, 7, "ab" * 32)
+    recipes = {name: get_recipe(method="cam") for name in "ab"[:columns]}
+    pairs = [(row, column) for row in "st"[:rows] for column in recipes]
+    grid = Grid(
+        tuple("st"[:rows]),
+        recipes,
+        dict.fromkeys(pairs, cell),
+        {},
+        0,
+        7,
+        get_benchmark("mini"),
+        "train",
+        "drop",
+        surface=False,
+    )
+    table = grid_tables(grid)[0]
+    assert (table.header, table.names) == (header, names)
+    assert [len(row) for row in table.rows] == [len(header)] * len(names)
+    has_mean = "mean" in (*header, *names)
+    for text in (grid_markdown(grid), grid_tex(grid), grid_svg(grid)):
+        assert ("mean" in text.replace("means", "")) == has_mean
+    assert ("Bold" in grid_markdown(grid)) == ("Framed" in grid_svg(grid)) == (rows > 1)
+    assert "no score" not in grid_markdown(grid)
+
+
+def test_colours_span_five_points_at_least() -> None:
+    def fills(values: tuple[float, float]) -> set[str]:
+        grid = drawn(("a", "b"))
+        given = (*values, values[1])
+        grid.cells.update(
+            {
+                pair: replace(grid.cells[pair], miou=value)
+                for pair, value in zip(grid.cells, given, strict=True)
+            }
+        )
+        root = ElementTree.fromstring(grid_svg(grid))  # noqa: S314
+        return {str(part.get("fill")) for part in root.iter(f"{SVG}rect") if part.get("fill")}
+
+    ends = fills((0.2, 0.8))
+    assert len(ends) == 2
+    for near in ((0.5, 0.505), (0.0, 0.001), (0.999, 1.0)):
+        assert not fills(near) >= ends
 
 
 def test_every_output_says_what_it_is_not() -> None:
@@ -422,7 +626,7 @@ def test_names_are_escaped() -> None:
     markdown, tex = grid_markdown(drawn()), grid_tex(drawn())
     assert r"a\_b%&\<\|\*" in markdown
     assert r"no map → make \<it\>" in markdown
-    assert r"a\_b\%\&<|*" in tex
+    assert r"a\_b\%\&\textless{}\textbar{}*" in tex
     assert r"\toprule" in tex
     assert tex.count(r"\begin{table}") == tex.count(r"\end{table}") == 2
     assert "a_b%&<|*" in "".join(ElementTree.fromstring(grid_svg(drawn())).itertext())  # noqa: S314
@@ -433,9 +637,9 @@ def test_the_picture_has_every_number_and_frames_the_best(whole: Path) -> None:
     root = ElementTree.fromstring((whole / "grid.svg").read_bytes())  # noqa: S314
     texts = [part.text for part in root.iter(f"{SVG}text")]
     for cell in grid["cells"]:
-        assert f"{100 * cell['miou']:.1f}" in texts
+        assert f"{100 * cell['miou']:.2f}" in texts
         best = cell["surface_miou"] or cell["best_miou"]
-        assert f"{100 * best:.1f}" in texts
+        assert f"{100 * best:.2f}" in texts
     frames = [part for part in root.iter(f"{SVG}rect") if part.get("class") == "frame"]
     assert len(frames) == 1  # of two columns one uses saliency
     nothing = ElementTree.fromstring(grid_svg(drawn()))  # noqa: S314

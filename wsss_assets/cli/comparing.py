@@ -5,45 +5,46 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from wsss_assets.cli.comparing_tables import print_compared, print_grid
+from wsss_assets.cli.map_options import (
+    how_opened,
+    named_places,
+    open_each,
+    open_maps,
+    recipe_options,
+    stream_option,
+)
 from wsss_assets.cli.options import (
     FILE,
     FOLDER,
     benchmark_option,
+    ignored_option,
     json_option,
     label_options,
-    named_places,
-    open_maps,
-    progress_bar,
-    recipe_options,
     shared_by_ranks,
+    truth_option,
     workers_option,
-    write_json,
 )
+from wsss_assets.cli.output import progress_bar, some, write_json
 from wsss_assets.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from wsss_assets.benchmarks import Benchmark
     from wsss_assets.catalog.records import Kind
     from wsss_assets.devkit.image_labels import ImageLabels
     from wsss_assets.evaluation.comparing.labels import LabelComparison
-    from wsss_assets.evaluation.comparing.maps import MapComparison
+    from wsss_assets.evaluation.comparing.map_comparison import MapComparison
     from wsss_assets.labels.recipes import Recipe
     from wsss_assets.ranks import Ranks
 
 __all__ = ["COMMANDS"]
 
 _RECIPE_OPTIONS = ("recipe", "method", "tau", "saliency_threshold", "ignore", "no_saliency")
-
-_ignored_option = click.option(
-    "--ignored",
-    type=click.Choice(["miss", "background", "drop"]),
-    help="What a predicted 255 counts as: a miss, class 0, or nothing at all.",
-)
 
 
 @click.command()
@@ -53,15 +54,16 @@ _ignored_option = click.option(
 @click.option(
     "--kind",
     type=click.Choice(["labels", "saliency", "activation"]),
-    help="What A and B are.  [default: as their files tell]",
+    help="What A and B are.  [default: as their stamps or files tell]",
 )
 @click.option("--ground-truth", type=FOLDER, help="Also score both labels: folder of masks.")
 @click.option("--ids", type=FILE, help="Which images: a list; - for standard input.")
 @click.option("--labels", type=FILE, help="Which images and classes: a label list `id c c …`.")
 @click.option("--split", metavar="NAME", help="Which split it is; of map sets, which is read.")
 @benchmark_option
-@_ignored_option
+@ignored_option
 @click.option("--skip-missing", is_flag=True, help="Pass over what only one of the two has.")
+@stream_option
 @click.option(
     "--replicates",
     type=click.IntRange(min=1),
@@ -94,6 +96,7 @@ def compare(
     ids: Path | None,
     labels: Path | None,
     benchmark: str,
+    stream: bool,
     json_target: Path | None,
     ranks: Ranks,
     **options: Any,  # noqa: ANN401 (handed on)
@@ -115,12 +118,17 @@ def compare(
     """
     from wsss_assets.benchmarks import get_benchmark
     from wsss_assets.devkit.image_labels import read_ids, read_label_list
-    from wsss_assets.evaluation.comparing.kinds import common_kind
+    from wsss_assets.evaluation.comparing.kinds import common_kind, refuse_other_kind
     from wsss_assets.evaluation.comparing.labels import compare_labels
     from wsss_assets.evaluation.comparing.maps import compare_maps
 
     known = get_benchmark(benchmark)
-    found = common_kind(first, second, known) if kind is None else kind
+    if kind is None:
+        found = common_kind(first, second, known, scored=options["ground_truth"] is not None)
+    else:
+        found = kind
+        for one in (first, second):
+            refuse_other_kind(one, kind, known)
     listed = None if labels is None else ranks.first(lambda: read_label_list(labels, known))
     wanted = None if ids is None else ranks.first(lambda: read_ids(ids))
     shared = {
@@ -130,6 +138,11 @@ def compare(
         **{name: options[name] for name in ("split", "skip_missing", "most", "workers")},
     }
     compared: LabelComparison | MapComparison
+    if found == "labels" and stream:
+        raise UsageError(
+            "--stream reads map sets from the Hub, and labels are in folders",
+            hint="leave out --stream: a folder is read where it lies",
+        )
     if found == "labels":
         scored = {
             name: options[name]
@@ -143,9 +156,9 @@ def compare(
                 f"{found} maps have no mIoU by themselves",
                 hint="leave out --ground-truth, or make labels of them with pseudo-label",
             )
-        sides = [
-            open_maps(one, found, known, options["split"], ranks=ranks) for one in (first, second)
-        ]
+        read = _in_order(found, listed, wanted) if stream else ()
+        how = how_opened((first, second), read, ranks, stream=stream)
+        sides = [open_maps(one, found, known, options["split"], **how) for one in (first, second)]
         compared = compare_maps(sides[0], sides[1], found, labels=listed, ids=wanted, **shared)
     if not ranks.is_first:
         return  # the first process speaks for all
@@ -157,7 +170,7 @@ def compare(
     if compared.missing_in_first or compared.missing_in_second:
         for name, missing in (("A", compared.missing_in_first), ("B", compared.missing_in_second)):
             if missing:
-                click.echo(f"not in {name}: {len(missing)} ({_some(missing)})", err=True)
+                click.echo(f"not in {name}: {len(missing)} ({some(missing)})", err=True)
         ctx.exit(1)
 
 
@@ -178,11 +191,12 @@ def compare(
     help="Folder of <image id>_<class>.png (0-based), or of <image id>.npy dictionaries, or a map "
     "set; as often as there are.",
 )
+@stream_option
 @click.option("--root", type=FOLDER, help="Also all folders DIR/saliency/* and DIR/activation/*.")
 @click.option("--cached", is_flag=True, help="Also all map sets that this machine holds.")
-@click.option("--ground-truth", type=FOLDER, required=True, help="Folder of masks <image id>.png.")
+@truth_option
 @click.option("--out", type=FOLDER, required=True, help="Where to; what is there is kept.")
-@_ignored_option
+@ignored_option
 @click.option("--surface", is_flag=True, help="Also try every saliency threshold × tau.")
 @workers_option
 @json_option
@@ -196,6 +210,7 @@ def benchmark(
     split: str | None,
     saliency: Sequence[str],
     activation: Sequence[str],
+    stream: bool,
     root: Path | None,
     cached: bool,
     ground_truth: Path,
@@ -213,8 +228,9 @@ def benchmark(
     Without an option about the recipe, activation sets that are called as a method of WSSS-BED
     (cam, oaa, mcis, drs, edam, eps, l2g) get its settings for that method.
 
-    Stopped, the same command goes on; another set adds its cells. A missing map costs its cell: it
-    is listed, and the exit status is 1.
+    Stopped, the same command goes on; another set or --surface adds to the cells in --out, and
+    another --ignored writes the tables anew from them. Another recipe, list or ground truth needs
+    another folder. A missing map costs its cell: it is listed, and the exit status is 1.
 
     \b
     Example:
@@ -224,15 +240,18 @@ def benchmark(
     """
     from wsss_assets.evaluation.grid.run import benchmark_grid
     from wsss_assets.evaluation.grid.sources import AtHand, folders_below, held_sets
-    from wsss_assets.report.grid import write_grid
+    from wsss_assets.map_sets.feedback import counted
+    from wsss_assets.report.grid import earlier_policy, write_grid
 
-    def opened(given: Sequence[str], kind: Kind) -> dict[str, Any]:
-        return {
-            name: open_maps(place, kind, benchmark, split, ranks=ranks)
-            for name, place in named_places(given, kind).items()
-        }
-
-    at_hand = [AtHand(opened(saliency, "saliency"), opened(activation, "activation"))]
+    rows, columns = named_places(saliency, "saliency"), named_places(activation, "activation")
+    places = [*rows.values(), *columns.values(), *([] if root is None else [str(root)])]
+    how = how_opened(places, labels, ranks, stream=stream)
+    at_hand = [
+        AtHand(
+            open_each(rows, "saliency", benchmark, split, **how),
+            open_each(columns, "activation", benchmark, split, **how),
+        )
+    ]
     if root is not None:
         at_hand.append(folders_below(root))
     if cached:
@@ -242,7 +261,7 @@ def benchmark(
 
     def notify(cell: str, done: int, count: int) -> None:
         if ranks.is_first:
-            click.echo(f"{done} of {count}: {cell}", err=True)
+            click.echo(f"{done} of {counted(count, 'cell')}: {cell}", err=True)
 
     grid = benchmark_grid(
         labels,
@@ -250,7 +269,7 @@ def benchmark(
         _together([one.activation for one in at_hand], "activation"),
         ground_truth,
         out,
-        recipe=recipe if any(ctx.params[name] for name in _RECIPE_OPTIONS) else None,
+        recipe=recipe if any(_is_given(ctx, name) for name in _RECIPE_OPTIONS) else None,
         benchmark=benchmark,
         split=split,
         progress=lambda cell: progress_bar(cell, ranks),
@@ -260,7 +279,11 @@ def benchmark(
     )
     if not ranks.is_first:
         return  # the first process speaks for all
+    earlier = earlier_policy(out)
     write_grid(grid, out)
+    if earlier not in (None, grid.ignored):
+        now = grid.ignored or "none is written"
+        click.echo(f"tables in {out} counted 255 as: {earlier}; now: {now}", err=True)
     if json_target is not None:
         write_json(json_target, grid.to_dict())
     if str(json_target) != "-":
@@ -272,6 +295,31 @@ def benchmark(
 
 
 COMMANDS = (compare, benchmark)
+
+
+def _is_given(ctx: click.Context, name: str) -> bool:
+    """Whether an option was given, be it as 0 or as --no-ignore."""
+    return ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
+
+
+def _in_order(
+    kind: Kind | str, labels: ImageLabels | None, ids: Collection[str] | None
+) -> Collection[str]:
+    """The images of two map sets in the order in which they are compared.
+
+    Raises:
+        UsageError: no list says so.
+    """
+    if labels is not None:
+        chosen = labels if ids is None else set(ids)
+        return [image_id for image_id in labels if image_id in chosen]
+    if kind == "activation" or ids is None:
+        option = "--labels" if kind == "activation" else "--ids or --labels"
+        raise UsageError(
+            "a stream is read in the order of a list, and there is none",
+            hint=f"say which images with {option} FILE",
+        )
+    return ids
 
 
 def _together(parts: Sequence[dict[str, Any]], kind: str) -> dict[str, Any]:
@@ -290,9 +338,3 @@ def _together(parts: Sequence[dict[str, Any]], kind: str) -> dict[str, Any]:
                 )
             found[name] = source
     return found
-
-
-def _some(names: Sequence[str], most: int = 5) -> str:
-    if len(names) <= most:
-        return ", ".join(names)
-    return f"{', '.join(names[:most])} and {len(names) - most} more"

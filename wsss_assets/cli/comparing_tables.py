@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wsss_assets.cli.options import print_table
+from wsss_assets.cli.output import cut, number, percent, print_table, signed, some
+from wsss_assets.map_sets.feedback import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from wsss_assets.evaluation.comparing.labels import LabelComparison
-    from wsss_assets.evaluation.comparing.maps import MapComparison
+    from wsss_assets.evaluation.comparing.map_comparison import MapComparison
     from wsss_assets.evaluation.comparing.truth import TruthComparison
-    from wsss_assets.evaluation.grid.run import Grid
+    from wsss_assets.evaluation.grid.scores import Grid
 
 __all__ = ["print_compared", "print_grid"]
 
@@ -41,10 +42,10 @@ def print_compared(compared: LabelComparison | MapComparison, most: int) -> None
 
 def _print_labels(compared: LabelComparison, most: int) -> None:
     click.echo(
-        f"labels of {compared.images} images, {_of_what(compared)}\n\n"
-        f"the same label: {_percent(compared.agreement)} % of all pixels, "
-        f"{_percent(compared.agreement_without_ignored)} % of those that are 255 in neither\n"
-        f"equal throughout: {compared.same_images} images\n"
+        f"labels of {counted(compared.images, 'image')}, {_of_what(compared)}\n\n"
+        f"the same label: {percent(compared.agreement)} % of all pixels, "
+        f"{percent(compared.agreement_without_ignored)} % of those that are 255 in neither\n"
+        f"equal throughout: {counted(compared.same_images, 'image')}\n"
     )
     _print_classes(compared)
     confusions = compared.confusions(most)
@@ -54,7 +55,7 @@ def _print_labels(compared: LabelComparison, most: int) -> None:
         print_table(
             ("A → B", "pixels", "% of what differs"),
             [
-                (f"{before} → {after}", str(pixels), _percent(pixels / differing))
+                (f"{before} → {after}", str(pixels), percent(pixels / differing))
                 for before, after, pixels in confusions
             ],
         )
@@ -63,7 +64,11 @@ def _print_labels(compared: LabelComparison, most: int) -> None:
         print_table(
             ("changed most", "pixels", "% of the image"),
             [
-                (_cut(one.image_id), str(one.differing), _percent(one.differing / one.pixels))
+                (
+                    cut(one.image_id, _LONGEST_ID),
+                    str(one.differing),
+                    percent(one.differing / one.pixels),
+                )
                 for one in compared.changed
             ],
         )
@@ -80,7 +85,7 @@ def _print_classes(compared: LabelComparison) -> None:
         header += ["images", "A", "B", "B − A", f"{100 * truth.confidence:.4g} % interval"]
     rows = []
     for name, overlap in zip(compared.names, compared.overlap.tolist(), strict=True):
-        row = [name, _percent(None if overlap != overlap else overlap)]  # NaN
+        row = [name, percent(None if overlap != overlap else overlap)]  # NaN
         if truth is not None:
             one = known.get(name)
             row += [""] * 5 if one is None else [str(one["images"]), *_changes(one)]
@@ -100,8 +105,8 @@ def _print_classes(compared: LabelComparison) -> None:
 
 def _changes(one: dict[str, Any]) -> list[str]:
     return [
-        _percent(one["first"]),
-        _percent(one["second"]),
+        percent(one["first"]),
+        percent(one["second"]),
         _signed(one["difference"]),
         _between(one["interval"]),
     ]
@@ -115,9 +120,9 @@ def _print_truth(truth: TruthComparison) -> None:
                 (f"mIoU of the image {title}", "A", "B", "B − A"),
                 [
                     (
-                        _cut(one.image_id),
-                        _percent(one.first),
-                        _percent(one.second),
+                        cut(one.image_id, _LONGEST_ID),
+                        percent(one.first),
+                        percent(one.second),
                         _signed(one.difference),
                     )
                     for one in changes
@@ -125,22 +130,43 @@ def _print_truth(truth: TruthComparison) -> None:
             )
     scores = truth.first
     digest = scores.ground_truth_digest or ""
-    counted = f", 255 counted as: {scores.ignored}" if scores.ignored else ""
+    policy = f", 255 counted as: {scores.ignored}" if scores.ignored else ""
     click.echo(
-        f"\nmIoU {_percent(truth.first.miou)} → {_percent(truth.second.miou)}: "
+        f"\nmIoU {percent(truth.first.miou)} → {percent(truth.second.miou)}: "
         f"{_signed(truth.difference)} points, {100 * truth.confidence:.4g} % interval "
-        f"{_between(truth.interval)}\n"
-        f"{truth.replicates} replicates (seed {truth.seed}) of {scores.images} images, B higher in "
-        f"{_percent(truth.second_higher)} % of them\nground truth {digest[:16]}{counted}"
+        f"{_between(truth.interval)}"
     )
+    if truth.second_higher is not None:
+        click.echo(
+            f"{counted(truth.replicates, 'replicate')} (seed {truth.seed}) of "
+            f"{counted(scores.images, 'image')}, B higher in {percent(truth.second_higher)} % of "
+            "them"
+        )
+    click.echo(f"ground truth {digest[:16]}{policy}")
+    _print_caution(truth)
+
+
+def _print_caution(truth: TruthComparison) -> None:
+    """How far the interval is to be trusted, and what it says."""
+    from wsss_assets.evaluation.comparing.truth import FEW_IMAGES, LEAST_IMAGES
+
+    images = truth.first.images
+    if images < LEAST_IMAGES:
+        click.echo("no interval: of one image nothing is known about other images")
+        return
+    if images < FEW_IMAGES:
+        click.echo(
+            f"{counted(images, 'image')}: of fewer than {FEW_IMAGES} the intervals are too narrow "
+            "to be relied on"
+        )
     if not (truth.risen or truth.fallen) and truth.difference == 0:
         click.echo("no image scores differently")
     elif truth.interval is not None and truth.interval[0] <= 0 <= truth.interval[1]:
         click.echo("the interval holds 0: these images do not tell which is better")
     if truth.complete < truth.replicates:
         click.echo(
-            f"in {truth.replicates - truth.complete} replicates some class has no image: "
-            "it has few, and the intervals are rough"
+            f"in {counted(truth.replicates - truth.complete, 'replicate')} some class has no "
+            "image: it has few, and the intervals are rough"
         )
 
 
@@ -148,19 +174,20 @@ def _print_maps(compared: MapComparison) -> None:
     values = compared.to_dict()
     counts = values["pixels_by_difference"]
     click.echo(
-        f"{compared.maps} {compared.kind} maps of {compared.images} images, {_of_what(compared)}\n"
+        f"{counted(compared.maps, f'{compared.kind} map')} of "
+        f"{counted(compared.images, 'image')}, {_of_what(compared)}\n"
     )
     rows = [
-        ("equal pixels (%)", _percent(values["equal"])),
-        ("within one grey level (%)", _percent(values["within_one_level"])),
-        ("mean absolute difference (levels)", _number(values["mean_difference"])),
-        ("mean difference, B − A (levels)", _number(values["mean_signed_difference"])),
-        ("largest difference (levels)", str(values["largest_difference"])),
-        ("correlation", _number(values["correlation"])),
+        ("equal pixels (%)", percent(values["equal"])),
+        ("within one grey level (%)", percent(values["within_one_level"])),
+        ("mean absolute difference (levels)", number(values["mean_difference"], 4)),
+        ("mean difference, B − A (levels)", number(values["mean_signed_difference"], 4)),
+        ("largest difference (levels)", _whole(values["largest_difference"])),
+        ("correlation", number(values["correlation"], 4)),
         ("maps that are equal throughout", str(compared.same_maps)),
     ]
     if compared.kind == "saliency":
-        rows.append(("salient (> 0.2) in one alone (%)", _percent(values["salience_changed"])))
+        rows.append(("salient (> 0.2) in one alone (%)", percent(values["salience_changed"])))
     print_table(("A with B", ""), rows)
     bounds = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
     click.echo()
@@ -170,7 +197,7 @@ def _print_maps(compared: MapComparison) -> None:
             (
                 str(low) if high == low + 1 else f"{low} to {high - 1}",
                 str(sum(counts[low:high])),
-                _percent(sum(counts[low:high]) / values["pixels"]),
+                percent(sum(counts[low:high]) / max(values["pixels"], 1)),
             )
             for low, high in pairwise(bounds)
         ],
@@ -181,9 +208,9 @@ def _print_maps(compared: MapComparison) -> None:
             ("changed most", "mean absolute difference", "% of pixels differ"),
             [
                 (
-                    _cut(one.image_id),
-                    _number(one.mean_difference),
-                    _percent(one.differing / one.pixels),
+                    cut(one.image_id, _LONGEST_ID),
+                    number(one.mean_difference, 4),
+                    percent(one.differing / one.pixels),
                 )
                 for one in compared.changed
             ],
@@ -200,26 +227,42 @@ def print_grid(grid: Grid, out: Path) -> None:
     from wsss_assets.evaluation.grid.cells import NOTICE
     from wsss_assets.report.grid_tables import grid_tables, provenance
 
-    names = [*grid.columns, "mean"]
-    for table in grid_tables(grid):
+    tables = grid_tables(grid)
+    for table in tables:
+        names = table.header
         click.echo(table.title)
         rows = [
-            [_cut(name, _LONGEST_NAME), *_starred(row, index, table.best)]
-            for index, (name, row) in enumerate(zip((*grid.rows, "mean"), table.rows, strict=True))
+            [cut(name, _LONGEST_NAME), *_starred(row, index, table.best)]
+            for index, (name, row) in enumerate(zip(table.names, table.rows, strict=True))
         ]
-        for columns in _blocks([_cut(name, _LONGEST_NAME) for name in names]):
+        for columns in _blocks([cut(name, _LONGEST_NAME) for name in names]):
             chosen = [0, *(column + 1 for column in columns)]
-            header = ["saliency", *(_cut(name, _LONGEST_NAME) for name in names)]
+            header = ["saliency", *(cut(name, _LONGEST_NAME) for name in names)]
             print_table([header[at] for at in chosen], [[row[at] for at in chosen] for row in rows])
             click.echo()
-    click.echo("* the best saliency of a column. Recipes:")
+    starred = "* the best saliency of a column. " if any(one.best for one in tables) else ""
+    click.echo(f"{starred}Recipes:")
     for name, recipe in grid.columns.items():
-        click.echo(f"  {_cut(name, _LONGEST_NAME)}: {recipe.describe()}")
+        click.echo(f"  {cut(name, _LONGEST_NAME)}: {recipe.describe()}")
     click.echo("\n" + NOTICE.replace(": ", ":\n") + f"\n{provenance(grid)}")
-    count = len(grid.cells)
-    click.echo(
-        f"{count} cells, {grid.kept} sweeps were there already; tables and grid.svg in {out}"
-    )
+    click.echo(f"{_how_many(grid)}; tables and grid.svg in {out}")
+    others = [
+        f"{counted(len(names), f'other {kind} set')} ({some(names)})"
+        for kind, names in grid.others.items()
+        if names
+    ]
+    if others:
+        click.echo(
+            f"cells of {' and '.join(others)} are kept in {out}, and are not in these tables"
+        )
+
+
+def _how_many(grid: Grid) -> str:
+    """Cells, and how many of them were there; a column without saliency has one cell."""
+    were = "was" if grid.kept == 1 else "were"
+    shared = any(not recipe.uses_saliency for recipe in grid.columns.values())
+    one = " (one for all rows where no saliency is used)" if shared and len(grid.rows) > 1 else ""
+    return f"{counted(grid.count, 'cell')}{one}, {grid.kept} {were} there already"
 
 
 def _starred(row: Sequence[str], index: int, best: frozenset[tuple[int, int]]) -> list[str]:
@@ -240,21 +283,13 @@ def _blocks(names: Sequence[str]) -> list[list[int]]:
     return blocks
 
 
-def _cut(text: str, length: int = _LONGEST_ID) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None or value != value else f"{value * 100:.2f}"
-
-
 def _signed(value: float | None) -> str:
-    return "–" if value is None else f"{value * 100:+.2f}"
+    return "–" if value is None else signed(100 * value, 2)
 
 
 def _between(ends: tuple[float, float] | None) -> str:
     return "–" if ends is None else f"{_signed(ends[0])} to {_signed(ends[1])}"
 
 
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"
+def _whole(value: int | None) -> str:
+    return "–" if value is None else str(value)

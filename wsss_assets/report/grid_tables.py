@@ -8,31 +8,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wsss_assets.evaluation.grid.cells import NOTICE
+from wsss_assets.evaluation.grid.scores import whole_mean
+from wsss_assets.map_sets.feedback import counted
+from wsss_assets.report.latex import latex_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wsss_assets.evaluation.grid.run import Grid
+    from wsss_assets.evaluation.grid.scores import Grid
 
 __all__ = ["GridTable", "grid_csv", "grid_markdown", "grid_tables", "grid_tex", "provenance"]
 
 _MEAN = "mean"
 _NOTHING = "–"
-
-_TEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-    "–": "--",
-    "×": r"$\times$",
-}
 
 _CSV_COLUMNS = (
     "miou",
@@ -50,11 +38,15 @@ class GridTable:
 
     Attributes:
         title: which number.
-        rows: texts, a row for each saliency set and one of means; the last column is of means.
+        header: of the columns: activation sets, and the mean where there are several.
+        names: of the rows: saliency sets, and the mean where there are several.
+        rows: texts.
         best: (row, column) of the best cell of each column.
     """
 
     title: str
+    header: tuple[str, ...]
+    names: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     best: frozenset[tuple[int, int]]
 
@@ -84,21 +76,26 @@ def grid_markdown(grid: Grid) -> str:
         f"**{NOTICE}.**\n",
         f"{_plain(provenance(grid))}.\n",
     ]
-    header = ("saliency", *grid.columns, _MEAN)
-    for table in grid_tables(grid):
+    tables = grid_tables(grid)
+    for table in tables:
+        header = ("saliency", *table.header)
         lines = [_row(map(_plain, header)), _row(["---", *["---:"] * (len(header) - 1)])]
-        for index, (name, row) in enumerate(zip((*grid.rows, _MEAN), table.rows, strict=True)):
+        for index, (name, row) in enumerate(zip(table.names, table.rows, strict=True)):
             cells = [
                 f"**{text}**" if (index, column) in table.best else text
                 for column, text in enumerate(row)
             ]
             lines.append(_row([_plain(name), *cells]))
         parts.append(f"## {table.title}\n\n" + "\n".join(lines) + "\n")
-    parts.append("Bold: the best saliency of a column; – : no score.\n")
+    said = ["Bold: the best saliency of a column"] if any(one.best for one in tables) else []
+    said += [f"{_NOTHING} : no score"] if any(_NOTHING in row for row in _lines(tables)) else []
+    if said:
+        parts.append(f"{'; '.join(said)}.\n")
     parts.append(
         "## Recipes\n\n"
         + "\n".join(
-            f"- {_plain(name)}: {recipe.describe()}" for name, recipe in grid.columns.items()
+            f"- {_plain(name)}: {_plain(recipe.describe())}"
+            for name, recipe in grid.columns.items()
         )
         + "\n"
     )
@@ -129,19 +126,18 @@ def grid_csv(grid: Grid) -> str:
 def grid_tex(grid: Grid) -> str:
     """The tables as LaTeX, for the packages booktabs and graphicx."""
     parts = [f"% {NOTICE}\n% needs \\usepackage{{booktabs,graphicx}}\n"]
-    header = " & ".join(_tex(name) for name in ("saliency", *grid.columns, _MEAN))
     for table in grid_tables(grid):
         lines = [
             r"\begin{table}",
             r"\centering",
             rf"\caption{{{_tex(table.title)}. {_tex(NOTICE)}. {_tex(provenance(grid))}.}}",
             r"\resizebox{\linewidth}{!}{%",
-            rf"\begin{{tabular}}{{l{'r' * (len(grid.columns) + 1)}}}",
+            rf"\begin{{tabular}}{{l{'r' * len(table.header)}}}",
             r"\toprule",
-            header + r" \\",
+            " & ".join(_tex(name) for name in ("saliency", *table.header)) + r" \\",
             r"\midrule",
         ]
-        for index, (name, row) in enumerate(zip((*grid.rows, _MEAN), table.rows, strict=True)):
+        for index, (name, row) in enumerate(zip(table.names, table.rows, strict=True)):
             if index == len(grid.rows):
                 lines.append(r"\midrule")
             cells = [
@@ -159,7 +155,7 @@ def provenance(grid: Grid) -> str:
     digest = grid.ground_truth_digest
     parts = [
         f"{grid.benchmark.name} {grid.split or '(split not named)'}",
-        f"{grid.images} images",
+        counted(grid.images, "image"),
         f"ground truth {digest[:16] if digest else 'not read'}",
     ]
     if grid.ignored:
@@ -170,24 +166,25 @@ def provenance(grid: Grid) -> str:
 
 
 def _table(grid: Grid, title: str, of: str) -> GridTable:
-    lines = [*grid.values(of), grid.column_means(of)]
-    means = grid.row_means(of)
-    every = _mean_of(means)
-    rows = tuple(
-        tuple(_percent(value) for value in (*line, mean))
-        for line, mean in zip(lines, (*means, every), strict=True)
-    )
+    lines, header, names = grid.values(of), tuple(grid.columns), grid.rows
+    if len(grid.rows) > 1:
+        lines, names = [*lines, grid.column_means(of)], (*names, _MEAN)
+    if len(grid.columns) > 1:
+        means = grid.row_means(of)
+        across = [*means, whole_mean(means)][: len(lines)]
+        lines = [[*line, mean] for line, mean in zip(lines, across, strict=True)]
+        header = (*header, _MEAN)
+    rows = tuple(tuple(_percent(value) for value in line) for line in lines)
     best = {(row, column) for column, row in enumerate(grid.best_rows(of)) if row is not None}
-    return GridTable(title, rows, frozenset(best))
+    return GridTable(title, header, names, rows, frozenset(best))
 
 
-def _mean_of(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known and len(known) == len(values) else None
+def _lines(tables: Sequence[GridTable]) -> list[tuple[str, ...]]:
+    return [row for table in tables for row in table.rows]
 
 
 def _percent(value: float | None) -> str:
-    return _NOTHING if value is None else f"{100 * value:.1f}"
+    return _NOTHING if value is None else f"{100 * value:.2f}"
 
 
 def _row(cells: Sequence[str] | map[str]) -> str:
@@ -201,4 +198,4 @@ def _plain(text: str) -> str:
 
 
 def _tex(text: str) -> str:
-    return "".join(_TEX.get(letter, letter) for letter in " ".join(text.split()))
+    return latex_text(text).replace("–", "--").replace("×", r"$\times$")

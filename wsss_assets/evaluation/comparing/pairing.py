@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from wsss_assets.ranks import Ranks
 
-__all__ = ["Worst", "common_images"]
+__all__ = ["Worst", "common_images", "shown"]
 
 Item = TypeVar("Item")
 
@@ -41,7 +41,7 @@ def common_images(
     missing = tuple(tuple(name for name in wanted if name not in one) for one in here)
     if any(missing) and (not skip_missing or not common):
         found = "; ".join(
-            f"{which} has no {_shown(names)}"
+            f"{which} has no {shown(names)}"
             for which, names in zip(("A", "B"), missing, strict=True)
             if names
         )
@@ -87,6 +87,7 @@ class Worst(Generic[Item]):
         return heapq.nsmallest(self._most, self._kept, key=lambda kept: kept[:2])
 
 
-def _shown(names: Sequence[str], most: int = 3) -> str:
+def shown(names: Sequence[str], most: int = 3) -> str:
+    """A few names, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

@@ -13,11 +13,11 @@ from wsss_assets.evaluation.comparing.bootstrap import PairedBootstrap, interval
 from wsss_assets.evaluation.comparing.pairing import Worst
 from wsss_assets.evaluation.confusion import (
     confusion_matrix,
-    digest_text,
     empty_confusion,
     label_digest,
 )
 from wsss_assets.evaluation.scores import apply_policy, iou, mean_iou, score
+from wsss_assets.evaluation.seen import SeenImages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,10 +28,25 @@ if TYPE_CHECKING:
     from wsss_assets.ranks import Ranks
     from wsss_assets.storage.maps import LabelFolder
 
-__all__ = ["ScoreChange", "TruthComparison", "TruthCounter", "TruthCounts", "TruthSums"]
+__all__ = [
+    "FEW_IMAGES",
+    "LEAST_IMAGES",
+    "ScoreChange",
+    "TruthComparison",
+    "TruthCounter",
+    "TruthCounts",
+    "TruthSums",
+]
 
 Int64: TypeAlias = NDArray[np.int64]
+Float64: TypeAlias = NDArray[np.float64]
 UInt8: TypeAlias = NDArray[np.uint8]
+
+LEAST_IMAGES = 2
+"""Of fewer there is no interval: a bootstrap over images knows nothing of one."""
+
+FEW_IMAGES = 30
+"""Of fewer the intervals are too narrow to be relied on."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +74,8 @@ class TruthComparison:
         interval: ends of the bootstrap's percentile interval of it; None where it has none.
         first_interval: of the first set's mIoU.
         second_interval: of the second set's mIoU.
-        second_higher: share of the replicates in which the second set's mIoU is the higher one.
+        second_higher: share of the replicates in which the second set's mIoU is the higher one;
+            None, as all intervals, of one image alone: every replicate would say the same.
         per_class: by name: in how many images the class is, IoU of both, difference and its
             interval; None where there is none, as of a class that is in one image alone.
         confidence: of all intervals, 0..1.
@@ -163,9 +179,8 @@ class TruthSums:
     def __init__(self, bootstrap: PairedBootstrap, most: int) -> None:
         self._bootstrap = bootstrap
         self._confusions: Int64 = np.stack([empty_confusion(bootstrap.state.shape[1] - 1)] * 2)
-        self._images = 0
+        self._seen = SeenImages()
         self._class_images: Int64 = np.zeros(bootstrap.state.shape[1], np.int64)
-        self._digest = 0
         self._risen: Worst[ScoreChange] = Worst(most)
         self._fallen: Worst[ScoreChange] = Worst(most)
 
@@ -173,9 +188,8 @@ class TruthSums:
         """Add one image."""
         self._confusions += one.confusions
         self._bootstrap.add(one.counts, one.weights)
-        self._images += 1
+        self._seen.add(one.digest)
         self._class_images += one.confusions[0].sum(axis=-1) > 0
-        self._digest += one.digest
         first, second = mean_iou(iou(*np.moveaxis(one.counts, -1, 0))).tolist()
         change = ScoreChange(one.image_id, first, second)
         if change.difference > 0:
@@ -189,8 +203,7 @@ class TruthSums:
         self._bootstrap.add_up(ranks)
         self._risen.add_up(ranks)
         self._fallen.add_up(ranks)
-        everyone = ranks.everyone((self._images, self._digest))
-        self._images, self._digest = (sum(column) for column in zip(*everyone, strict=True))
+        self._seen.add_up(ranks)
 
     def result(
         self,
@@ -210,11 +223,11 @@ class TruthSums:
                 confusion,
                 benchmark.label_names,
                 ignored=ignored,
-                images=self._images,
+                images=self._seen.count,
                 missing=missing,
                 benchmark=benchmark.name,
                 split=split,
-                ground_truth_digest=digest_text([self._digest]),
+                ground_truth_digest=self._seen.digest,
                 synthetic=benchmark.synthetic,
             )
             for confusion in self._confusions
@@ -224,14 +237,19 @@ class TruthSums:
         differences = mious[1] - mious[0]
         known = differences[~np.isnan(differences)]
         by_class = interval(np.ascontiguousarray((ious[1] - ious[0]).T), confidence)
+        is_sure = self._seen.count >= LEAST_IMAGES
+
+        def ends(values: Float64) -> tuple[float, float] | None:
+            return _ends(*interval(values, confidence)) if is_sure else None
+
         return TruthComparison(
             first=first,
             second=second,
             difference=_difference(first.miou, second.miou),
-            interval=_ends(*interval(differences, confidence)),
-            first_interval=_ends(*interval(mious[0], confidence)),
-            second_interval=_ends(*interval(mious[1], confidence)),
-            second_higher=float(np.mean(known > 0)) if known.size else None,
+            interval=ends(differences),
+            first_interval=ends(mious[0]),
+            second_interval=ends(mious[1]),
+            second_higher=float(np.mean(known > 0)) if is_sure and known.size else None,
             per_class=_per_class(
                 first, second, self._class_images.tolist(), list(zip(*by_class, strict=True))
             ),
@@ -263,7 +281,7 @@ def _per_class(
             "first": before,
             "second": after,
             "difference": difference,
-            "interval": None if difference is None or count < 2 else _ends(low, high),
+            "interval": None if difference is None or count < LEAST_IMAGES else _ends(low, high),
         }
     return result
 

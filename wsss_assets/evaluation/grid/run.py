@@ -4,13 +4,16 @@ It has the shape of Table 1 of WSSS-BED (arXiv 2404.00918) and other numbers: th
 trained on the pseudo-labels is scored, here the pseudo-labels themselves are.
 
 Each cell is one sweep. It is written as soon as it is done, with what it was made from, so that a
-run that was stopped goes on, another map set adds cells, and maps that changed are scored again.
+run that was stopped goes on, another map set adds cells, and maps that changed are scored again. It
+holds the scores under every policy for 255. The folder is stamped with the recipe, the list and the
+ground truth: others are refused.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -20,36 +23,34 @@ from wsss_assets.catalog.names import map_set_names
 from wsss_assets.errors import UsageError
 from wsss_assets.evaluation.aligned import check_sweepable
 from wsss_assets.evaluation.grid.cells import (
-    NOTICE,
-    Cell,
+    NO_SALIENCY,
     CellScorer,
+    KeptCell,
     cell_name,
-    cell_scores,
     cell_text,
+    other_sets,
     read_cell,
 )
+from wsss_assets.evaluation.grid.scores import Grid
 from wsss_assets.evaluation.sweep import require_policy
 from wsss_assets.labels.recipes import METHODS, Recipe, get_recipe
 from wsss_assets.ranks import ALONE
 from wsss_assets.storage.files import write_atomically
 from wsss_assets.storage.maps import LabelFolder, open_activations, open_saliency
-from wsss_assets.storage.stamps import claim_folder
+from wsss_assets.storage.stamps import claim_folder, place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from wsss_assets.evaluation.dialects import Policy
     from wsss_assets.parallel import Progress
     from wsss_assets.ranks import Ranks
     from wsss_assets.storage.maps import ActivationSource, SaliencySource
 
-__all__ = ["NO_SALIENCY", "Grid", "benchmark_grid", "recipe_for"]
+__all__ = ["benchmark_grid", "recipe_for"]
 
 SaliencySets: TypeAlias = "Mapping[str, Path | str | SaliencySource]"
 ActivationSets: TypeAlias = "Mapping[str, Path | str | ActivationSource]"
-
-NO_SALIENCY = "(no saliency)"
-"""The row of a grid without saliency maps."""
 
 _ROWS_AT_ONCE = 8
 """Saliency sets that are swept in one pass: each takes 2 MB for VOC's counts, 27 for COCO's."""
@@ -58,106 +59,7 @@ _SIMULATED = "simulated_"
 """What the methods of the mini benchmark are called before the name of the method."""
 
 _UNUSUAL = re.compile(r"[^A-Za-z0-9._-]")
-
-
-@dataclass(frozen=True)
-class Grid:
-    """All cells of a benchmark, those that could be scored.
-
-    Attributes:
-        rows: names of the saliency sets.
-        columns: recipes by the name of the activation set.
-        cells: by row and column. A column whose recipe uses no saliency has the same in each row.
-        failed: why a cell has no score, by row and column.
-        kept: how many cells were there already, made from the same maps and settings.
-        images: how many are listed.
-        benchmark: class names.
-        split: its name, or None where unknown.
-        ignored: what a label of 255 counts as; None where no recipe writes one.
-        surface: whether both thresholds were swept.
-    """
-
-    rows: tuple[str, ...]
-    columns: dict[str, Recipe]
-    cells: dict[tuple[str, str], Cell]
-    failed: dict[tuple[str, str], str]
-    kept: int
-    images: int
-    benchmark: Benchmark
-    split: str | None
-    ignored: Policy | None
-    surface: bool
-
-    @property
-    def ground_truth_digest(self) -> str | None:
-        """64 hex digits; None where no cell could be scored."""
-        return next((cell.ground_truth_digest for cell in self.cells.values()), None)
-
-    def values(self, of: str = "miou") -> list[list[float | None]]:
-        """An attribute of all cells, rows of columns; None where there is no score.
-
-        Args:
-            of: name of an attribute of `Cell`.
-        """
-        return [
-            [
-                None if (cell := self.cells.get((row, column))) is None else getattr(cell, of)
-                for column in self.columns
-            ]
-            for row in self.rows
-        ]
-
-    def row_means(self, of: str = "miou") -> list[float | None]:
-        """Means over the columns; None where a cell is missing: other means would not compare."""
-        return [_mean(line) for line in self.values(of)]
-
-    def column_means(self, of: str = "miou") -> list[float | None]:
-        """Means over the rows; None where a cell is missing."""
-        return [_mean(line) for line in zip(*self.values(of), strict=True)]
-
-    def best_rows(self, of: str = "miou") -> list[int | None]:
-        """The row with the highest value of each column, the first of equal ones.
-
-        None where the recipe uses no saliency, or fewer than two rows have a score.
-        """
-        return [
-            _highest(line) if recipe.uses_saliency else None
-            for line, recipe in zip(
-                zip(*self.values(of), strict=True), self.columns.values(), strict=True
-            )
-        ]
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready fields; documented in docs/comparing.md."""
-        return {
-            "notice": NOTICE,
-            "benchmark": self.benchmark.name,
-            "synthetic": self.benchmark.synthetic,
-            "split": self.split,
-            "images": self.images,
-            "ground_truth_digest": self.ground_truth_digest,
-            "ignored": self.ignored,
-            "surface": self.surface,
-            "saliency": list(self.rows),
-            "activation": [
-                {"name": name, "recipe": recipe.settings(), "described": recipe.describe()}
-                for name, recipe in self.columns.items()
-            ],
-            "cells": [
-                {"saliency": row, "activation": column, **cell_scores(cell)}
-                for (row, column), cell in self.cells.items()
-            ],
-            "mean_by_saliency": dict(zip(self.rows, self.row_means(), strict=True)),
-            "mean_by_activation": dict(zip(self.columns, self.column_means(), strict=True)),
-            "best_saliency": {
-                column: None if row is None else self.rows[row]
-                for column, row in zip(self.columns, self.best_rows(), strict=True)
-            },
-            "failed": [
-                {"saliency": row, "activation": column, "reason": reason}
-                for (row, column), reason in self.failed.items()
-            ],
-        }
+_LONGEST_NAME = 80
 
 
 def recipe_for(name: str) -> Recipe:
@@ -193,8 +95,9 @@ def benchmark_grid(
     """Score the pseudo-labels of every saliency set with every activation set.
 
     Cells are kept in `<out>/cells/`, each written whole when it is done; one that was made from the
-    same maps, masks, labels and settings is not made again. A map that is missing or unusable costs
-    its cell alone.
+    same maps, masks and labels is not made again, also under another policy. Cells with a surface
+    do for a grid without, and one is added to those that have none. A map that is missing or
+    unusable costs its cell alone.
 
     Args:
         labels: 0-based classes by image id.
@@ -206,7 +109,8 @@ def benchmark_grid(
         benchmark: name, or a `Benchmark` with class names of your own.
         split: its name, to be said with the numbers.
         ignored: what a label of 255 counts as; needed where a recipe writes it.
-        surface: also try every saliency threshold, of recipes that use saliency.
+        surface: also try every saliency threshold, of recipes that use saliency. Where all cells
+            have that already, it is in the grid also without being asked for.
         workers: threads; None: one per core. No number depends on it.
         progress: gives what shows a bar, from what is being read.
         notify: is told of each cell that is done: its name, how many are, how many there are.
@@ -218,7 +122,8 @@ def benchmark_grid(
         NotSweepableError: the recipe's structure does not allow a sweep.
         ListFormatError: the list has a class that the benchmark does not have.
         MissingFileError: a folder is missing or empty.
-        FolderInUseError: `out` holds something else.
+        FolderInUseError: `out` holds something else, or a grid of another recipe, list or ground
+            truth.
     """
     known = get_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
     known.check_classes(labels)
@@ -233,45 +138,97 @@ def benchmark_grid(
         activation={name: open_activations(one) for name, one in activation.items()},
         truth=LabelFolder(Path(ground_truth)),
         benchmark=known,
-        policy=policy,
         surface=surface,
         workers=workers,
         progress=progress,
         ranks=ranks,
     )
-    stamp = {"made_by": "wsss-assets benchmark", "benchmark": known.name}
+    stamp = {
+        "made_by": "wsss-assets benchmark",
+        "benchmark": known.name,
+        "recipe": "as each method has it" if recipe is None else recipe.describe(),
+        "recipe_sha256": None if recipe is None else _digest(recipe.settings()),
+        "list": {"images": len(labels), "sha256": _digest(_listed(labels))},
+        "ground_truth": place(Path(ground_truth), Path(out)),
+    }
     ranks.first(lambda: claim_folder(Path(out), stamp))
-    done: dict[tuple[str | None, str], Cell | str] = {}
+    done: dict[tuple[str | None, str], KeptCell | str] = {}
     kept, count = 0, len(set(places.values()))
     for column, one in recipes.items():
-        wanted = {row if one.uses_saliency else None: places[row, column] for row in rows}
-        made_from = {row: scorer.made_from(row, column, one) for row in wanted}
-        missing: list[str | None] = []
-        for row, file_name in wanted.items():
-            path = Path(out) / "cells" / file_name
-            held = ranks.first(partial(read_cell, path, made_from[row]))
-            if held is None:
-                missing.append(row)
+        files = {
+            row if one.uses_saliency else None: Path(out) / "cells" / places[row, column]
+            for row in rows
+        }
+        versions = {row: scorer.made_from(row, column, one) for row in files}
+        held = {
+            row: ranks.first(partial(read_cell, path, versions[row], one))
+            for row, path in files.items()
+        }
+        for row, scored in _completed(scorer, held, column, one):
+            done[row, column] = scored
+            if scored is held[row]:
+                kept += 1
                 continue
-            kept += 1
-            done[row, column] = held
-        for start in range(0, len(missing), _ROWS_AT_ONCE):
-            some = missing[start : start + _ROWS_AT_ONCE]
-            for row, scored in scorer.score(some, column, one):
-                done[row, column] = scored
-                if isinstance(scored, Cell) and ranks.is_first:
-                    text = cell_text(scored, made_from[row], row or NO_SALIENCY, column)
-                    write_atomically(Path(out) / "cells" / wanted[row], text)
-                if notify is not None:
-                    notify(cell_name(row, column), len(done), count)
-    cells, failed = {}, {}
-    for pair in places:
-        result = done[pair[0] if recipes[pair[1]].uses_saliency else None, pair[1]]
-        if isinstance(result, Cell):
-            cells[pair] = result
+            if isinstance(scored, KeptCell) and ranks.is_first:
+                text = cell_text(scored, versions[row], row or NO_SALIENCY, column)
+                write_atomically(files[row], text)
+            if notify is not None:
+                notify(cell_name(row, column), len(done), count)
+    pairs = {
+        pair: (pair[0] if recipes[pair[1]].uses_saliency else None, pair[1]) for pair in places
+    }
+    found = {pair: done[key] for pair, key in pairs.items()}
+    cells = {pair: one.under(policy) for pair, one in found.items() if isinstance(one, KeptCell)}
+    has_surface = all(
+        cell.has_surface for (_, column), cell in cells.items() if recipes[column].uses_saliency
+    )
+    if not has_surface:
+        cells = {pair: cell.without_surface() for pair, cell in cells.items()}
+    return Grid(
+        rows=rows,
+        columns=recipes,
+        cells=cells,
+        failed={pair: one for pair, one in found.items() if isinstance(one, str)},
+        kept=kept,
+        images=len(labels),
+        benchmark=known,
+        split=split,
+        ignored=policy,
+        surface=surface or (has_surface and any(cell.has_surface for cell in cells.values())),
+        others=ranks.first(lambda: other_sets(Path(out) / "cells", rows, recipes)),
+    )
+
+
+def _completed(
+    scorer: CellScorer, held: Mapping[str | None, KeptCell | None], column: str, recipe: Recipe
+) -> Iterator[tuple[str | None, KeptCell | str]]:
+    """All cells of a column: those that are held as they are, the others as they get done.
+
+    Args:
+        scorer: makes what is missing.
+        held: by row.
+        column: name of the activation set.
+        recipe: the rule.
+    """
+    missing = [row for row, cell in held.items() if cell is None]
+    for row, cell in held.items():
+        if cell is None:
+            continue
+        if not scorer.surface or row is None or cell.has_surface:
+            yield row, cell
         else:
-            failed[pair] = result
-    return Grid(rows, recipes, cells, failed, kept, len(labels), known, split, policy, surface)
+            yield row, scorer.with_surface(cell, row, column, recipe)
+    for start in range(0, len(missing), _ROWS_AT_ONCE):
+        yield from scorer.score(missing[start : start + _ROWS_AT_ONCE], column, recipe)
+
+
+def _listed(labels: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
+    return {image_id: sorted(found) for image_id, found in labels.items()}
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+    """Stands for some values, in whatever order."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _check(
@@ -304,8 +261,8 @@ def _places(rows: Sequence[str], recipes: Mapping[str, Recipe]) -> dict[tuple[st
         UsageError: two cells would have one file.
     """
     places = {
-        (row, column): f"{_UNUSUAL.sub('-', row if recipe.uses_saliency else 'no_saliency')}"
-        f"__{_UNUSUAL.sub('-', column)}.json"
+        (row, column): f"{_file_name(row if recipe.uses_saliency else 'no_saliency')}"
+        f"__{_file_name(column)}.json"
         for row in rows
         for column, recipe in recipes.items()
     }
@@ -320,11 +277,9 @@ def _places(rows: Sequence[str], recipes: Mapping[str, Recipe]) -> dict[tuple[st
     return places
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if values and len(known) == len(values) else None
-
-
-def _highest(values: Sequence[float | None]) -> int | None:
-    known = [(-value, index) for index, value in enumerate(values) if value is not None]
-    return min(known)[1] if len(known) > 1 else None
+def _file_name(name: str) -> str:
+    """A name as a part of a file name, which may have 255 bytes."""
+    usual = _UNUSUAL.sub("-", name)
+    if len(usual) <= _LONGEST_NAME:
+        return usual
+    return f"{usual[: _LONGEST_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

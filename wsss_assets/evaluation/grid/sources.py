@@ -62,11 +62,10 @@ def held_sets(benchmark: Benchmark, split: str | None = None) -> AtHand:
         MissingDependencyError: the extra `hub` is not installed.
     """
     from wsss_assets.map_sets.obtain import choose_split
+    from wsss_assets.map_sets.sources import open_held
     from wsss_assets.map_sets.store import list_held
-    from wsss_assets.storage.shard_maps import ShardActivations, ShardSaliency
 
-    saliency: dict[str, Any] = {}
-    activation: dict[str, Any] = {}
+    found: dict[str, dict[str, Any]] = {"saliency": {}, "activation": {}}
     damaged: dict[str, None] = {}
     for held in list_held():
         record = held.holding.record
@@ -77,13 +76,11 @@ def held_sets(benchmark: Benchmark, split: str | None = None) -> AtHand:
                 continue
             if held.damaged():
                 damaged[record.id] = None
-            elif record.kind == "saliency":
-                saliency.setdefault(record.name, ShardSaliency(held.paths, record.id))
-            else:
-                activation.setdefault(record.name, ShardActivations(held.paths, record.id))
-    whole = {*saliency, *activation}
+            elif record.name not in found[record.kind]:
+                found[record.kind][record.name] = open_held(held)
+    whole = {name for sets in found.values() for name in sets}
     lost = tuple(name for name in damaged if name.rpartition("/")[2] not in whole)
-    return AtHand(saliency, _in_order(activation), lost)
+    return AtHand(found["saliency"], _in_order(found["activation"]), lost)
 
 
 def _in_order(sets: dict[str, Any]) -> dict[str, Any]:
