@@ -657,4 +657,4 @@ def test_a_grid_without_a_score_can_be_shown(
     assert not grid.cells
     assert grid.ground_truth_digest is None
     write_grid(grid, tmp_path / "a")
-    assert "ground truth not read" in grid_markdown(grid)
+    assert "ground truth unknown" in grid_markdown(grid)

@@ -182,14 +182,14 @@ def compare(
     "--saliency",
     metavar="[NAME=]DIR|SET",
     multiple=True,
-    help="Folder of <image id>.png, or a map set; as often as there are.",
+    help="Folder of <image id>.png, or a map set; may be repeated.",
 )
 @click.option(
     "--activation",
     metavar="[NAME=]DIR|SET",
     multiple=True,
     help="Folder of <image id>_<class>.png (0-based), or of <image id>.npy dictionaries, or a map "
-    "set; as often as there are.",
+    "set; may be repeated.",
 )
 @stream_option
 @click.option("--root", type=FOLDER, help="Also all folders DIR/saliency/* and DIR/activation/*.")

@@ -219,7 +219,7 @@ def _print_maps(compared: MapComparison) -> None:
 
 def _of_what(compared: LabelComparison | MapComparison) -> str:
     drawn = ", SYNTHETIC: drawn by a program" if compared.synthetic else ""
-    return f"{compared.benchmark} {compared.split or '(split not named)'}{drawn}"
+    return " ".join(filter(None, (compared.benchmark, compared.split))) + drawn
 
 
 def print_grid(grid: Grid, out: Path) -> None:

@@ -81,7 +81,7 @@ def report(
     json_target: Path | None,
     ranks: Ranks,
 ) -> None:
-    """Write a page that shows every threshold of every pairing of maps, live.
+    """Write a page to explore every threshold of maps.
 
     Scores each combination of --saliency and --activation at every saliency threshold and tau,
     and embeds a sample of the images with their maps: sliders in the page re-make the labels,

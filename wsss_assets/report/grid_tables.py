@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from wsss_assets.evaluation.grid.cells import NOTICE
 from wsss_assets.evaluation.grid.scores import whole_mean
-from wsss_assets.map_sets.feedback import counted
 from wsss_assets.report.latex import latex_text
+from wsss_assets.report.provenance import provenance_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,17 +152,14 @@ def grid_tex(grid: Grid) -> str:
 
 def provenance(grid: Grid) -> str:
     """What a number means nothing without, in one line."""
-    digest = grid.ground_truth_digest
-    parts = [
-        f"{grid.benchmark.name} {grid.split or '(split not named)'}",
-        counted(grid.images, "image"),
-        f"ground truth {digest[:16] if digest else 'not read'}",
-    ]
-    if grid.ignored:
-        parts.append(f"255 counted as: {grid.ignored}")
-    if grid.benchmark.synthetic:
-        parts.append("SYNTHETIC: drawn by a program")
-    return ", ".join(parts)
+    return provenance_line(
+        grid.benchmark.name,
+        grid.split,
+        grid.images,
+        grid.ground_truth_digest,
+        ignored=grid.ignored,
+        synthetic=grid.benchmark.synthetic,
+    )
 
 
 def _table(grid: Grid, title: str, of: str) -> GridTable:

@@ -51,12 +51,14 @@ def claim_folder(folder: Path, settings: Mapping[str, Any]) -> None:
     refuse_file(folder)
     found = read_stamp(folder)
     if found is None and folder.is_dir() and not all(map(is_leftover, folder.iterdir())):
-        raise FolderInUseError(
-            f"{folder} holds files that carry no stamp",
-            expected="a new or empty folder, or one made by the same command",
-            done="nothing was written",
-            hint="choose another folder",
-        )
+        found = read_stamp(folder)  # another run may just have claimed it
+        if found is None:
+            raise FolderInUseError(
+                f"{folder} holds files that carry no stamp",
+                expected="a new or empty folder, or one made by the same command",
+                done="nothing was written",
+                hint="choose another folder",
+            )
     if found not in (None, wanted) and any(path.name != STAMP_NAME for path in folder.iterdir()):
         changed = differences(found, wanted)
         if "made_by" in changed:  # another command: what else differs tells nothing
