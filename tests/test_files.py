@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from wsss_assets.errors import MissingFileError
 from wsss_assets.storage.files import (
     _host,
     list_files,
+    list_leftovers,
     remove_leftovers,
     replaced,
     sha256_file,
@@ -210,6 +213,20 @@ def test_other_hidden_files_are_kept(tmp_path: Path) -> None:
 def test_numbers_that_can_be_no_process_do_no_harm(tmp_path: Path) -> None:
     touch(tmp_path, f".a.png.{_host()}.{10**30}.tmp")
     remove_leftovers(tmp_path)
+
+
+def test_folders_that_vanish_meanwhile_are_passed_over(tmp_path: Path) -> None:
+    def come_and_go() -> None:
+        for number in range(300):
+            folder = tmp_path / f"{number % 7}" / ".train.tmp"
+            folder.mkdir(parents=True)
+            shutil.rmtree(folder.parent)
+
+    thread = threading.Thread(target=come_and_go)
+    thread.start()
+    while thread.is_alive():
+        assert list_leftovers(tmp_path) == []
+    thread.join()
 
 
 def test_no_leftovers_in_a_folder_that_is_not_there(tmp_path: Path) -> None:

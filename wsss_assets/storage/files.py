@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fnmatch
 import hashlib
 import os
 import shutil
@@ -12,13 +13,13 @@ import sys
 import threading
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wsss_assets.errors import DataError, MissingFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 __all__ = [
     "ListedFiles",
@@ -98,10 +99,12 @@ def remove_leftovers(folder: Path) -> None:
 def list_leftovers(folder: Path) -> list[Path]:
     """Temporary files and folders, at any depth, of processes of this machine that were killed."""
     found = []
-    for path in folder.rglob(f".*.{_host()}.*{_TEMPORARY}"):
-        pid = path.name.removesuffix(_TEMPORARY).rpartition(".")[2]
-        if pid.isdecimal() and not _is_running(int(pid)):
-            found.append(path)
+    # `walk` passes over folders that other processes remove meanwhile; `rglob` fails at them.
+    for parent, folders, files in os.walk(folder):
+        for name in fnmatch.filter([*folders, *files], f".*.{_host()}.*{_TEMPORARY}"):
+            pid = name.removesuffix(_TEMPORARY).rpartition(".")[2]
+            if pid.isdecimal() and not _is_running(int(pid)):
+                found.append(Path(parent) / name)
     return found
 
 
