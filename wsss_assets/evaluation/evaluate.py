@@ -19,7 +19,7 @@ from wsss_assets.evaluation.confusion import (
 from wsss_assets.evaluation.dialects import Dialect, Policy, get_dialect
 from wsss_assets.evaluation.image_lists import first_few, unique_ids
 from wsss_assets.evaluation.scores import Scores, check_policy, score
-from wsss_assets.evaluation.seen import SeenImages
+from wsss_assets.evaluation.seen import SeenImages, ids_of_batch
 from wsss_assets.parallel import map_with_progress
 from wsss_assets.ranks import ALONE
 from wsss_assets.storage.maps import LabelFolder
@@ -104,9 +104,7 @@ class Evaluator:
                 found=f"{truth.ndim} axes",
             )
         batch = [truth] if truth.ndim == 2 else list(truth)
-        ids = [image_id] if isinstance(image_id, str) else image_id
-        if ids is not None and len(ids) != len(batch):
-            raise UsageError(f"{len(batch)} images came with {len(ids)} ids")
+        ids = ids_of_batch(image_id, len(batch))
         self.confusion += confusion_matrix(guess, truth, len(self.benchmark.classes))
         digest = None if ids is None else sum(map(label_digest, ids, batch))
         self._seen.add(digest, len(batch))

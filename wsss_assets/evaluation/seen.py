@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wsss_assets.errors import UsageError
 from wsss_assets.evaluation.confusion import digest_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wsss_assets.ranks import Ranks
 
-__all__ = ["SeenImages"]
+__all__ = ["SeenImages", "ids_of_batch"]
+
+
+def ids_of_batch(image_id: str | Sequence[str] | None, images: int) -> Sequence[str] | None:
+    """The ids of a batch, one for each image; None where they were not given.
+
+    Raises:
+        UsageError: another number of ids than of images.
+    """
+    ids = [image_id] if isinstance(image_id, str) else image_id
+    if ids is not None and len(ids) != images:
+        raise UsageError(f"{images} images came with {len(ids)} ids")
+    return ids
 
 
 class SeenImages:

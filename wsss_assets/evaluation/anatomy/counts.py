@@ -24,8 +24,9 @@ from wsss_assets.evaluation.anatomy.kinds import (
     AnatomyCounts,
     AnatomyResult,
 )
-from wsss_assets.evaluation.confusion import confusion_matrix, digest_text, label_digest
+from wsss_assets.evaluation.confusion import confusion_matrix, label_digest
 from wsss_assets.evaluation.scores import check_policy, score
+from wsss_assets.evaluation.seen import SeenImages
 from wsss_assets.evaluation.shapes import components
 
 if TYPE_CHECKING:
@@ -92,9 +93,12 @@ class ErrorAnatomy:
         if not 0 <= found_from <= 1:
             raise UsageError(f"an object is found from {found_from} on", expected="a share, 0 to 1")
         self.counts = AnatomyCounts.zeros(len(self.benchmark.classes), len(limits))
-        self.images = 0
-        self._digest = 0
-        self._identified = True  # until an image comes without an id
+        self._seen = SeenImages()
+
+    @property
+    def images(self) -> int:
+        """How many were counted."""
+        return self._seen.count
 
     def update(self, label: UInt8, truth: UInt8, image_id: str | None = None) -> None:
         """Count one image.
@@ -132,9 +136,7 @@ class ErrorAnatomy:
             digest: its `label_digest`; None where it has no id.
         """
         self.counts.add(counts)
-        self.images += 1
-        self._identified &= digest is not None
-        self._digest += digest or 0
+        self._seen.add(digest)
 
     def merge(self, other: ErrorAnatomy) -> None:
         """Add what another one counted.
@@ -148,16 +150,12 @@ class ErrorAnatomy:
         if mine != its:
             raise UsageError("two anatomies count different benchmarks, sizes or shares")
         self.counts.add(other.counts)
-        self.images += other.images
-        self._identified &= other._identified
-        self._digest += other._digest
+        self._seen.merge(other._seen)
 
     def add_up(self, ranks: Ranks) -> None:
         """Add what all processes counted; every one has the sums then."""
         ranks.add_up(*self.counts.arrays)
-        self.images = sum(ranks.everyone(self.images))
-        self._identified = all(ranks.everyone(self._identified))
-        self._digest = sum(ranks.everyone(self._digest))
+        self._seen.add_up(ranks)
 
     def compute(
         self, *, ignored: Policy | str | None = None, split: str | None = None
@@ -183,7 +181,7 @@ class ErrorAnatomy:
             images=self.images,
             benchmark=self.benchmark.name,
             split=split,
-            ground_truth_digest=digest_text([self._digest]) if self._identified else None,
+            ground_truth_digest=self._seen.digest,
             synthetic=self.benchmark.synthetic,
         )
         return AnatomyResult(self.counts, self.sizes, self.found_from, scores)

@@ -15,7 +15,7 @@ from wsss_assets.evaluation.saliency.measures import LEVELS, measure
 from wsss_assets.evaluation.saliency.scores import CURVES, NUMBERS, THRESHOLDS, SaliencyScores
 from wsss_assets.evaluation.saliency.truth import masked
 from wsss_assets.evaluation.scores import plain
-from wsss_assets.evaluation.seen import SeenImages
+from wsss_assets.evaluation.seen import SeenImages, ids_of_batch
 from wsss_assets.evaluation.sums import FractionSums
 
 if TYPE_CHECKING:
@@ -125,9 +125,7 @@ class SaliencyEvaluator:
                 hint="SaliencyEvaluator('binary') or SaliencyEvaluator('classes')",
             )
         batch = [(guess, truth)] if truth.ndim == 2 else list(zip(guess, truth, strict=True))
-        ids = [image_id] if isinstance(image_id, str) else image_id
-        if ids is not None and len(ids) != len(batch):
-            raise UsageError(f"{len(batch)} images came with {len(ids)} ids")
+        ids = ids_of_batch(image_id, len(batch))
         classes = len(self.benchmark.classes)
         results = []
         for saliency, values in batch:
