@@ -571,25 +571,57 @@ def test_a_browser_that_cannot_unpack_shows_the_tables(browser: Any, made: Made)
         assert not page.is_visible("#controls")
 
 
-def test_a_pairing_chosen_while_another_one_loads(browser: Any, made: Made) -> None:  # noqa: ANN401
-    """Maps that come late do not take the place of those that were chosen since."""
-    with opened(browser, made.page) as page:
-        for hurry in ("[1, 0, 1]", "[0, 1, 0, 1, 0]"):
-            last = int(hurry[-2])
-            page.evaluate(
-                f"""async () => {{
-                  const input = document.getElementById("pairing");
-                  for (const one of {hurry}) {{
-                    input.value = String(one);
-                    input.dispatchEvent(new Event("change", {{ bubbles: true }}));
-                    await new Promise(requestAnimationFrame);
-                  }}
-                }}"""
-            )
-            shown = shown_at(page, last, 51, 26)
-            for image, pixels in zip(shown["images"], shown["saliency"], strict=True):
-                saliency = made.sample(image["id"], last).saliency
-                assert (np.array(pixels).reshape(-1, 4)[:, 0] == saliency.ravel()).all()
+# Unpacking takes a number of frames that is drawn, so that maps come in any order.
+LATE = """
+  let seed = %d;
+  const drawn = () => {
+    seed = (seed * 1103515245 + 12345) %% 2147483648;
+    return (seed >> 16) %% 6;
+  };
+  const unpack = Response.prototype.arrayBuffer;
+  Response.prototype.arrayBuffer = async function () {
+    for (let frames = drawn(); frames > 0; frames -= 1) await new Promise(requestAnimationFrame);
+    return unpack.call(this);
+  };
+"""
+HURRY = """async (choices) => {
+  const input = document.getElementById("pairing");
+  const cards = [...document.querySelectorAll("article[data-image]")];
+  const reds = (canvas) => Array.from(canvas.getContext("2d")
+    .getImageData(0, 0, canvas.width, canvas.height).data.filter((_, index) => index % 4 === 0));
+  const frames = [];
+  const look = () => frames.push(cards.filter((card) => card.dataset.drawn).map((card) => ({
+    id: card.querySelector("h4").textContent, drawn: card.dataset.drawn,
+    saliency: reds(card.querySelector("canvas.saliency")),
+  })));
+  for (const one of choices) {
+    if (one !== null) {
+      input.value = String(one);
+      input.dispatchEvent(new Event("change", { bubbles: true }));
+    }
+    await new Promise(requestAnimationFrame);
+    look();
+  }
+  return JSON.stringify(frames);
+}"""
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_pairing_chosen_while_another_one_loads(browser: Any, made: Made, seed: int) -> None:  # noqa: ANN401
+    """At every frame all that an image shows is of one pairing, in the end of the last chosen."""
+    chance = np.random.default_rng(seed)
+    choices = [None if one == 2 else int(one) for one in chance.integers(0, 3, 60)]
+    with opened(browser, made.page, before=LATE % seed) as page:
+        frames = json.loads(page.evaluate(HURRY, choices))
+        assert {one["drawn"][0] for cards in frames for one in cards} == {"0", "1"}
+        for one in (one for cards in frames for one in cards):
+            saliency = made.sample(one["id"], int(one["drawn"][0])).saliency
+            assert one["saliency"] == saliency.ravel().tolist(), one["drawn"]
+        last = next(one for one in reversed(choices) if one is not None)
+        for image in shown_at(page, last, *made.report.job.own)["images"]:
+            sample = made.sample(image["id"], last)
+            label = make_label(sample.saliency, sample.maps, made.report.job.recipe)
+            assert (label_of(image, 4) == label).all()
 
 
 def test_a_grid_is_compared(browser: Any, tmp_path: Path) -> None:  # noqa: ANN401

@@ -64,7 +64,8 @@ const wsssImages = (() => {
       this.activationShown = -1;
       this.seen = false;
       this.ahead = false;
-      this.pairing = -1;
+      this.pairing = -1; // whose maps are held
+      this.painted = -1; // whose maps are on the canvases, as is the label
       this.wanted = null;
       this.build();
     }
@@ -79,8 +80,7 @@ const wsssImages = (() => {
         this.fail(error);
         return;
       }
-      if (this.wanted !== state || !this.seen) return; // another one came in between
-      this.draw(state);
+      if (this.seen) this.drawIfLoaded(this.wanted); // which may have come since
     }
 
     async prepare(pairing) {
@@ -103,13 +103,12 @@ const wsssImages = (() => {
       this.saliency = salience;
       this.found = wsssRule.strongest(this.maps, this.image.classes.map((one) => one + 1), this.pixels);
       this.pairing = pairing;
-      this.paintMaps();
     }
 
     /** Give back what an image that is out of sight holds: many canvases are much memory. */
     rest() {
       this.seen = false;
-      this.pairing = -1;
+      this.pairing = this.painted = -1;
       Object.assign(this, { maps: null, saliency: null, found: null, label: null });
       for (const canvas of Object.values(this.canvases)) canvas.width = canvas.height = 0;
       delete this.node.dataset.drawn;
@@ -129,7 +128,9 @@ const wsssImages = (() => {
       return this.node.dataset.drawn === at;
     }
 
+    /** Maps, label and scores at once, so that no two of them are ever of different maps. */
     draw({ pairing, row, tau }) {
+      if (this.painted !== pairing) this.paintMaps();
       const label = wsssRule.makeLabel(this.found, this.saliency, this.rule, row, tau);
       const counts = wsssRule.count(label, this.truth, this.report.names.length, this.report.policy || "miss");
       const scores = wsssRule.scores(counts);
@@ -179,7 +180,7 @@ const wsssImages = (() => {
     }
 
     paintMaps() {
-      if (!this.found) return;
+      this.painted = this.pairing;
       paint(this.canvases.truth, this.image, this.truth, this.colours.label);
       if (this.saliency) paint(this.canvases.saliency, this.image, this.saliency, this.colours.grey);
       const one = this.activationShown;
@@ -242,7 +243,7 @@ const wsssImages = (() => {
       this.image.classes.forEach((one, index) => chosen.append(new Option(this.report.names[one + 1], String(index))));
       chosen.onchange = () => {
         this.activationShown = Number(chosen.value);
-        this.paintMaps();
+        if (this.painted !== -1 && this.painted === this.pairing) this.paintMaps();
       };
       const large = element("input", { type: "checkbox" });
       large.onchange = () => this.node.classList.toggle("large", large.checked);
