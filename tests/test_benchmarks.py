@@ -8,7 +8,7 @@ import pytest
 from wsss_assets.benchmarks import Benchmark, Layout, get_benchmark, list_benchmarks
 from wsss_assets.benchmarks.coco2014 import CATEGORY_IDS
 from wsss_assets.errors import UnknownNameError, UsageError
-from wsss_assets.storage.images import label_palette
+from wsss_assets.storage.label_maps import label_palette
 
 
 @pytest.fixture(params=list_benchmarks())

@@ -22,7 +22,8 @@ from wsss_assets.evaluation.perfect import (
     perfect_activations,
     perfect_saliency,
 )
-from wsss_assets.storage.images import read_label, write_label, write_map
+from wsss_assets.storage.images import write_map
+from wsss_assets.storage.label_maps import read_label, write_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -17,7 +17,8 @@ from click.testing import CliRunner
 
 from wsss_assets.cli import main
 from wsss_assets.labels.recipes import METHODS, RECIPES
-from wsss_assets.storage.images import encode_label, read_label, write_label, write_map
+from wsss_assets.storage.images import write_map
+from wsss_assets.storage.label_maps import encode_label, read_label, write_label
 from wsss_assets.storage.receipts import RECEIPTS_NAME
 from wsss_assets.storage.stamps import STAMP_NAME
 

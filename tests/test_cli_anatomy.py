@@ -19,7 +19,7 @@ from wsss_assets.evaluation.ceilings import ceilings
 from wsss_assets.labels.folder import pseudo_label
 from wsss_assets.mini.folder import write_mini
 from wsss_assets.report.bars import LEFT, RIGHT
-from wsss_assets.storage.images import read_label, write_label
+from wsss_assets.storage.label_maps import read_label, write_label
 
 if TYPE_CHECKING:
     from click.testing import Result

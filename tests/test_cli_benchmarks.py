@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from tests.voc_folder import ADDED, TRAIN, VAL, make_voc
 from wsss_assets.cli import main
 from wsss_assets.cli.benchmarks import COMMANDS
-from wsss_assets.storage.images import read_label
+from wsss_assets.storage.label_maps import read_label
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,8 @@ from wsss_assets import get_recipe
 from wsss_assets.cli import main
 from wsss_assets.evaluation.grid.cells import NOTICE
 from wsss_assets.mini.folder import write_mini
-from wsss_assets.storage.images import write_label, write_map
+from wsss_assets.storage.images import write_map
+from wsss_assets.storage.label_maps import write_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,17 +1,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.parquet
 import pytest
-from click.testing import CliRunner
 
+from tests.commands import call, done, refused
 from tests.faults import corrupt, status
 from tests.map_set_files import (
     CAM,
@@ -19,82 +17,24 @@ from tests.map_set_files import (
     REPO,
     SPLIT,
     VST,
-    Authors,
-    activation_maps,
     commit_staged,
     draw,
-    flip,
     list_text,
-    pinned_records,
     pixels_of,
     saliency_maps,
     stage,
     tree,
-    use_records,
-    waiting_is_quick,
     write_maps,
     zip_of,
 )
-from wsss_assets.catalog.catalog import get_map_set
-from wsss_assets.cli import main
+from tests.map_set_world import MAPS, World, maps_in, published_too, world_of_authors
 
 if TYPE_CHECKING:
-    from click.testing import Result
-
     from tests.fakehub import FakeHub
     from tests.fileserver import FileServer
 
-MAPS = {VST: saliency_maps(), CAM: activation_maps()}
 ZIP = {VST: "VOC2012_VST_DUTS.zip", CAM: "VOC2012_CAM.zip"}
 IDS = list(LABELS)
-
-
-def call(*arguments: str, stdin: str | None = None) -> Result:
-    return CliRunner().invoke(main, list(arguments), input=stdin, env={"COLUMNS": "100"})
-
-
-def done(*arguments: str, stdin: str | None = None) -> Result:
-    result = call(*arguments, stdin=stdin)
-    assert result.exit_code == 0, result.output
-    return result
-
-
-def refused(code: int, *arguments: str, stdin: str | None = None) -> str:
-    """What a command that fails says; nothing of it is a traceback."""
-    result = call(*arguments, stdin=stdin)
-    assert result.exit_code == code, result.output
-    assert "Traceback" not in result.output
-    assert result.stderr.strip()
-    return result.stderr
-
-
-def maps_in(folder: Path) -> dict[str, bytes]:
-    """PNG bytes by stem, of all shards in a folder, as pyarrow alone reads them."""
-    found = {}
-    for path in sorted(folder.glob("*.parquet")):
-        for row in pyarrow.parquet.read_table(path).to_pylist():
-            if row.get("map"):
-                found[row["image_id"]] = row["map"]["bytes"]
-            for one in row.get("maps") or ():
-                found[f"{row['image_id']}_{one['class_id']}"] = one["map"]["bytes"]
-    return found
-
-
-class World(NamedTuple):
-    """The authors' server and the Hub."""
-
-    authors: Authors
-    files: FileServer
-    hub: FakeHub
-    cache: Path
-
-    def clear_log(self) -> None:
-        self.files.clear_log()
-        self.hub.clear_log()
-
-    @property
-    def requests(self) -> list[str]:
-        return [visit.path for visit in (*self.files.requests, *self.hub.requests)]
 
 
 @pytest.fixture
@@ -102,13 +42,7 @@ def world(
     hub: FakeHub, files: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> World:
     """Two sets as archives of their authors, nothing on the Hub."""
-    monkeypatch.setenv("WSSS_ASSETS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("WSSS_ASSETS_REPO", raising=False)
-    waiting_is_quick(monkeypatch)
-    authors = Authors(files, monkeypatch)
-    for set_id, maps in MAPS.items():
-        authors.publish(get_map_set(set_id), zip_of(maps))
-    return World(authors, files, hub, tmp_path / "cache")
+    return world_of_authors(hub, files, tmp_path / "cache", monkeypatch)
 
 
 @pytest.fixture
@@ -119,9 +53,7 @@ def staging(tmp_path: Path) -> Path:
 @pytest.fixture
 def published(world: World, staging: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """The same sets on the Hub as well, and the catalogue knows."""
-    commit = commit_staged(world.hub, staging, "v1.0.0")
-    use_records(monkeypatch, pinned_records(world.hub, commit))
-    return world
+    return published_too(world, staging, monkeypatch)
 
 
 # download
@@ -390,68 +322,6 @@ def test_what_came_before_a_failure_stays(world: World) -> None:
     assert world.requests == []
 
 
-# verify
-
-
-def test_without_sets_there_is_nothing_to_verify(world: World) -> None:
-    assert len(done("verify").stdout.splitlines()) == 1
-    assert json.loads(done("verify", "--json", "-").stdout) == []
-    assert world.requests == []
-
-
-@pytest.mark.parametrize("where", ["world", "published"])
-@pytest.mark.parametrize("damage", ["flipped", "flipped secretly", "cut", "gone"])
-def test_damage_is_found_and_healed(
-    request: pytest.FixtureRequest, where: str, damage: str
-) -> None:
-    world: World = request.getfixturevalue(where)
-    done("download", VST, CAM)
-    whole = done("verify")
-    assert [line.split()[0] for line in whole.stdout.splitlines()[1:]] == [CAM, VST]
-    assert all(line.endswith("whole") for line in whole.stdout.splitlines()[1:])
-    assert whole.stderr == ""
-
-    (told,) = json.loads(done("verify", VST, "--json", "-").stdout)
-    assert told["damaged"] == []
-    path = Path(told["files"][0]["path"])
-    if damage.startswith("flipped"):
-        flip(path, 300, secretly=damage == "flipped secretly")
-    elif damage == "cut":
-        path.resolve().write_bytes(path.read_bytes()[:-1])
-    else:
-        path.resolve().unlink()
-
-    result = call("verify")
-    assert result.exit_code == 1
-    assert [line.split()[-1] for line in result.stdout.splitlines()[1:]] == ["whole", "damaged"]
-    assert "missing or damaged: " in result.stderr
-    if damage != "gone":
-        assert str(path) in result.stderr
-    assert "wsss-assets download" in result.stderr
-    told_again = call("verify", "--json", "-")
-    assert told_again.exit_code == 1
-    by_id = {one["id"]: one["damaged"] for one in json.loads(told_again.stdout)}
-    assert by_id == {CAM: [], VST: [f"{VST}/{SPLIT}-00000-of-00001.parquet"]}
-    assert done("verify", CAM).stderr == ""
-    assert call("verify", VST).exit_code == 1
-
-    world.clear_log()
-    assert maps_in(Path(done("download", VST).stdout.strip())) == MAPS[VST]
-    assert world.requests
-    done("verify")
-
-
-@pytest.mark.usefixtures("world")
-def test_only_sets_that_are_here_are_verified() -> None:
-    assert "none" in refused(2, "verify", VST)
-    done("download", VST)
-    assert "did you mean" in refused(2, "verify", "voc2012/saliency/vst_dut")
-    assert VST in refused(2, "verify", CAM)
-    for name in ("VOC2012_VST_DUTS", "voc2012_vst_duts", VST.upper(), "vst_duts", " VST_DUTS"):
-        assert VST in done("verify", name).stdout
-    assert "no map set held here" in refused(2, "verify", "cam")
-
-
 # export
 
 
@@ -542,128 +412,6 @@ def test_other_files_are_not_mixed_with(tmp_path: Path) -> None:
         says = refused(3, "export", VST, "--to", str(tmp_path / folder))
         assert tree(tmp_path / folder) == before
         assert "--out" not in says, "export has no such option"
-
-
-# cache
-
-
-def incomplete(world: World, hours: float) -> Path:
-    """What a download that was killed leaves in the Hub's cache."""
-    from huggingface_hub import constants
-
-    home = Path(constants.HF_HUB_CACHE) / f"datasets--{REPO.replace('/', '--')}" / "blobs"
-    path = home / f"{'0' * 64}.{world.cache.name}.incomplete"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"half")
-    changed = time.time() - hours * 3600
-    os.utime(path, (changed, changed))
-    return path
-
-
-def leftovers(world: World) -> list[Path]:
-    """What killed processes leave: a folder and a file of nobody, half an archive."""
-    import socket
-
-    host = "".join(letter if letter.isalnum() else "-" for letter in socket.gethostname())
-    folder = world.cache / "sets" / VST / SPLIT / f".0123.{host}.99999999.tmp"
-    note = world.cache / "archives" / f".VOC2012_CAM.json.{host}.99999999.tmp"
-    part = world.cache / "archives" / "VOC2012_CAM.zip.part"
-    for path in (folder / "shard", note, part):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"some bytes")
-    return [folder, note, part]
-
-
-@pytest.mark.parametrize("where", ["world", "published"])
-def test_the_cache_is_listed(request: pytest.FixtureRequest, where: str) -> None:
-    world: World = request.getfixturevalue(where)
-    assert len(done("cache", "ls").stdout.splitlines()) == 1
-    done("download", VST, CAM)
-    listed = done("cache", "ls")
-    assert [line.split()[0] for line in listed.stdout.splitlines()[1:]] == [CAM, VST]
-    assert listed.stderr == ""
-    told = json.loads(done("cache", "ls", "--json", "-").stdout)
-    assert told["leftovers"] == []
-    for one in told["sets"]:
-        files = [Path(file["path"]) for file in one["files"]]
-        assert one["bytes"] >= sum(path.stat().st_size for path in files)
-
-    left = [*leftovers(world), incomplete(world, 2)]
-    result = done("cache", "ls")
-    for path in left if where == "published" else left[:3]:
-        assert str(path) in result.stdout
-    assert "cache prune" in result.stderr
-    told = json.loads(done("cache", "ls", "--json", "-").stdout)
-    assert {one["bytes"] for one in told["leftovers"]} <= {10, 4}
-
-
-def test_leftovers_go_and_sets_stay(published: World) -> None:
-    done("download", VST, CAM)
-    left = [*leftovers(published), incomplete(published, 2)]
-    dry = done("cache", "prune", "--dry-run")
-    assert "would remove 34 bytes" in dry.stdout
-    assert all(path.exists() for path in left)
-    result = done("cache", "prune")
-    assert result.stdout == dry.stdout.replace("would remove", "removed")
-    assert not any(path.exists() for path in left)
-    running = incomplete(published, 0)
-    assert done("cache", "prune").stdout == "removed 0 bytes\n"
-    assert running.exists(), "it may belong to a download that is running"
-    published.clear_log()
-    done("verify")
-    done("download", VST, CAM)
-    assert published.requests == []
-
-
-def test_what_a_first_download_left_goes_as_well(published: World) -> None:
-    left = incomplete(published, 2)
-    assert str(left) in done("cache", "ls").stdout
-    done("cache", "prune")
-    assert not left.exists()
-
-
-@pytest.mark.parametrize("where", ["world", "published"])
-def test_a_set_is_removed_by_name(request: pytest.FixtureRequest, where: str) -> None:
-    world: World = request.getfixturevalue(where)
-    done("download", VST, CAM)
-    (told,) = json.loads(done("verify", VST, "--json", "-").stdout)
-    path = Path(told["files"][0]["path"])
-    content = path.resolve()
-    dry = done("cache", "prune", VST, "--dry-run")
-    assert f"would remove {VST} {SPLIT}" in dry.stdout
-    assert content.exists()
-    assert done("cache", "prune", "vst_duts", "--dry-run").stdout == dry.stdout
-    done("cache", "prune", "voc2012_vst_duts")
-    assert not path.exists()
-    assert not content.exists()
-    assert [line.split()[0] for line in done("cache", "ls").stdout.splitlines()[1:]] == [CAM]
-    world.clear_log()
-    done("verify")
-    assert maps_in(Path(done("download", CAM).stdout.strip())) == MAPS[CAM]
-    assert world.requests == [], "the other set must stay whole"
-    assert maps_in(Path(done("download", VST).stdout.strip())) == MAPS[VST]
-    done("verify")
-
-
-def test_all_sets_are_removed_and_digests_of_archives_stay(world: World) -> None:
-    done("download", VST, CAM)
-    done("cache", "prune", "--all")
-    assert not list(world.cache.rglob("*.parquet"))
-    assert {path.name for path in (world.cache / "archives").iterdir()} == {
-        "VOC2012_VST_DUTS.json",
-        "VOC2012_CAM.json",
-    }
-    world.authors.publish(get_map_set(VST), zip_of(saliency_maps(salt="new")))
-    assert "sha256" in refused(4, "download", VST)
-    done("download", CAM)
-
-
-@pytest.mark.usefixtures("world")
-def test_only_sets_that_are_here_are_removed() -> None:
-    done("download", VST)
-    assert "did you mean" in refused(2, "cache", "prune", "voc2012/saliency/vst_dut")
-    assert "prune" in done("cache", "--help").stdout
-    assert VST in done("cache", "ls").stdout
 
 
 # All of them

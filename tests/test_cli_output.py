@@ -11,7 +11,6 @@ from wsss_assets.cli.output import (
     print_table,
     print_words,
     signed,
-    some,
     takes_standard_output,
 )
 from wsss_assets.errors import UsageError
@@ -49,9 +48,7 @@ def test_long_lines_are_folded_and_keep_their_inset(capsys: pytest.CaptureFixtur
     assert " ".join(rest).split() == ["word"] * 30
 
 
-def test_some_names_and_cut_names() -> None:
-    assert some("abcde") == "a, b, c, d, e"
-    assert some("abcdef") == "a, b, c, d, e and 1 more"
+def test_long_names_are_cut() -> None:
     assert (cut("abcd", 4), cut("abcde", 4)) == ("abcd", "abc…")
 
 

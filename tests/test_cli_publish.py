@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from click.testing import CliRunner
 
+from tests.commands import done, refused
 from tests.faults import status
 from tests.map_set_files import (
     CAM,
@@ -26,11 +26,8 @@ from tests.map_set_files import (
     zip_of,
 )
 from wsss_assets.catalog.records import MapSet, parse_record
-from wsss_assets.cli import main
 
 if TYPE_CHECKING:
-    from click.testing import Result
-
     from tests.fakehub import FakeHub
     from tests.fileserver import FileServer
 
@@ -39,25 +36,6 @@ RIGHT = "hf_right"
 MINE = "voc2012/saliency/mine"
 SHARD = f"{SPLIT}-00000-of-00001.parquet"
 IDS = list(LABELS)
-
-
-def call(*arguments: str, stdin: str | None = None) -> Result:
-    return CliRunner().invoke(main, list(arguments), input=stdin, env={"COLUMNS": "100"})
-
-
-def done(*arguments: str, stdin: str | None = None) -> Result:
-    result = call(*arguments, stdin=stdin)
-    assert result.exit_code == 0, result.output
-    return result
-
-
-def refused(code: int, *arguments: str, stdin: str | None = None) -> str:
-    """What a command that fails says; nothing of it is a traceback."""
-    result = call(*arguments, stdin=stdin)
-    assert result.exit_code == code, result.output
-    assert "Traceback" not in result.output
-    assert result.stderr.strip()
-    return result.stderr
 
 
 @pytest.fixture(autouse=True)

@@ -106,6 +106,7 @@ def test_images_that_failed_are_listed_and_the_status_is_1(folder: Path) -> None
         (["--levels=2"], "--levels goes with --verify"),
         (["--share=2"], "--share goes with --verify"),
         (["--activation=x"], "--activation goes with --verify"),
+        (["--saliency=x"], "--saliency goes with --verify"),
         (["--onnx-min-max"], "settings of ONNX networks"),
         (["--compile"], "leave out --compile"),
     ],
@@ -220,3 +221,5 @@ def test_the_folder_can_be_packed_as_it_is(folder: Path) -> None:
     record = json.loads((folder / "out" / MADE_MAPS_NAME).read_text("utf-8"))
     assert manifest["sets"][0]["record"]["maker"] == record["made_by"]
     assert record["weights"][0]["sha256"] in record["made_by"]
+    assert {name: record[name] for name in packed["made"]} == packed["made"]
+    assert {"model", "weights", "settings", "python"} < packed["made"].keys()

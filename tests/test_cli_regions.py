@@ -19,7 +19,8 @@ from wsss_assets.evaluation.regions.analyse import PIXELS, RegionMean
 from wsss_assets.evaluation.regions.measures import AT_THRESHOLD, WITHOUT_THRESHOLD
 from wsss_assets.mini.folder import write_mini
 from wsss_assets.report.region_curve import LEFT, SIDE, TOP, RegionLine, region_curve_svg
-from wsss_assets.storage.images import read_label, read_map
+from wsss_assets.storage.images import read_map
+from wsss_assets.storage.label_maps import read_label
 
 if TYPE_CHECKING:
     from click.testing import Result

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from tests.plain import write_grey
 from wsss_assets.cli import main
 from wsss_assets.mini.folder import write_mini
-from wsss_assets.storage.images import write_label
+from wsss_assets.storage.label_maps import write_label
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from wsss_assets.catalog.catalog import get_weights, weights_names
 from wsss_assets.catalog.records import PublishedWeights, WeightsSource
 from wsss_assets.cli import main
 from wsss_assets.errors import MissingDependencyError
-from wsss_assets.regenerate.weights import first_seen, kept_at
+from wsss_assets.regenerate.weights_cache import first_seen, kept_at
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -271,7 +271,7 @@ def test_the_card_of_an_activation_method_names_its_saliency() -> None:
     pytest.importorskip("torch")
     from wsss_assets.models import find_model
     from wsss_assets.regenerate.conversion import model_card
-    from wsss_assets.regenerate.weights import WeightsFile
+    from wsss_assets.regenerate.weights_cache import WeightsFile
 
     files = [WeightsFile(Path("eps.pth"), "0" * 64, "eps_voc")]
     text = re.sub(r"\s+", " ", model_card(find_model("eps"), files, "1" * 64, 20))

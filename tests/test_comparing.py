@@ -24,7 +24,8 @@ from wsss_assets.evaluation.comparing.kinds import common_kind, find_kind
 from wsss_assets.evaluation.comparing.labels import compare_labels, joint_counts
 from wsss_assets.evaluation.comparing.maps import compare_maps
 from wsss_assets.evaluation.comparing.pairing import Worst
-from wsss_assets.storage.images import label_palette, write_label, write_map
+from wsss_assets.storage.images import write_map
+from wsss_assets.storage.label_maps import label_palette, write_label
 from wsss_assets.storage.stamps import STAMP_NAME
 
 if TYPE_CHECKING:

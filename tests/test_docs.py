@@ -15,7 +15,7 @@ import pytest
 
 import wsss_assets
 from wsss_assets.cli import main
-from wsss_assets.devkit.instances import RULES
+from wsss_assets.devkit.ground_truth import RULES
 from wsss_assets.evaluation.dialects import DIALECTS
 from wsss_assets.evaluation.scores import ClassScores, Scores
 from wsss_assets.labels.recipes import METHODS, RECIPES

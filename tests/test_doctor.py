@@ -9,15 +9,17 @@ from PIL import Image
 
 from tests.voc_folder import TRAIN, VAL, make_voc, mask_of, write_list
 from wsss_assets.benchmarks import get_benchmark
-from wsss_assets.devkit.doctor import Checkup, Finding, examine
+from wsss_assets.devkit.doctor import examine
 from wsss_assets.errors import MissingFileError
-from wsss_assets.storage.images import write_label, write_photo
+from wsss_assets.storage.images import write_photo
+from wsss_assets.storage.label_maps import write_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from wsss_assets.devkit.doctor import MaskFacts
+    from wsss_assets.devkit.findings import Checkup, Finding
+    from wsss_assets.devkit.mask_checks import MaskFacts
 
 VOC = get_benchmark("voc2012")
 COCO = get_benchmark("coco2014")

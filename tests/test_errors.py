@@ -17,6 +17,7 @@ from wsss_assets.errors import (
     UnknownNameError,
     UsageError,
     WsssAssetsError,
+    about,
 )
 
 ROOT = "WsssAssetsError"
@@ -67,7 +68,7 @@ def test_the_drawing_has_the_documented_codes() -> None:
 
 
 def test_all_is_exactly_the_tree() -> None:
-    assert errors.__all__ == sorted(CLASSES)
+    assert errors.__all__ == [*sorted(CLASSES), "about"]
     others = {one for one in vars(errors).values() if inspect.isclass(one)} - {*CLASSES.values()}
     assert not any(issubclass(one, BaseException) for one in others)
 
@@ -150,3 +151,12 @@ def test_every_error_passes_between_processes(error: WsssAssetsError) -> None:
         assert type(again) is type(error)
         assert (str(again), again.args, vars(again)) == (str(error), error.args, vars(error))
     assert str(copy.copy(error)) == str(error)
+
+
+def test_errors_in_the_data_are_said_to_be_about_something() -> None:
+    with pytest.raises(ImageFormatError) as caught, about("here"), about("a.png"):
+        raise ImageFormatError("it is torn", found="two halves", hint="glue it")
+    assert str(caught.value) == "here: a.png: it is torn; found two halves\n→ glue it"
+    with pytest.raises(FetchError) as other, about("a.png"):
+        raise FetchError("no network")
+    assert str(other.value) == "no network"

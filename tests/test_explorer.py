@@ -18,7 +18,7 @@ from wsss_assets import Recipe, get_recipe, make_label
 from wsss_assets.evaluation.sweep import TAUS
 from wsss_assets.report.explorer.report import Report, write_report
 from wsss_assets.report.explorer.tables import rule_tables
-from wsss_assets.storage.images import label_palette
+from wsss_assets.storage.label_maps import label_palette
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

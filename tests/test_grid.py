@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from wsss_assets.errors import (
     NotSweepableError,
     UsageError,
 )
-from wsss_assets.evaluation.grid import cells
+from wsss_assets.evaluation.grid import run, scorer
 from wsss_assets.evaluation.grid.cells import NO_SALIENCY, NOTICE, Cell
 from wsss_assets.evaluation.grid.run import benchmark_grid, recipe_for
 from wsss_assets.evaluation.grid.scores import Grid
@@ -31,7 +32,7 @@ from wsss_assets.mini.folder import write_mini
 from wsss_assets.report.grid import grid_svg, write_grid
 from wsss_assets.report.grid_tables import grid_csv, grid_markdown, grid_tables, grid_tex
 from wsss_assets.storage.files import replaced
-from wsss_assets.storage.images import write_label
+from wsss_assets.storage.label_maps import write_label
 from wsss_assets.storage.maps import SaliencyFolder
 
 if TYPE_CHECKING:
@@ -264,7 +265,7 @@ def test_another_rule_makes_all_cells_again(
     data: Path, labels: ImageLabels, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made(data, labels, tmp_path / "a")
-    monkeypatch.setattr(cells, name, getattr(cells, name) + 1)
+    monkeypatch.setattr(scorer, name, getattr(scorer, name) + 1)
     assert made(data, labels, tmp_path / "a").kept == 0
 
 
@@ -275,7 +276,7 @@ def test_a_surface_can_be_added_and_is_never_lost(
     plain = made(data, labels, out)
     assert not plain.surface
     with monkeypatch.context() as patched:  # what was swept is not swept again
-        patched.setattr(cells, "sweep_rows", None)
+        patched.setattr(scorer, "sweep_pairs", None)
         added = made(data, labels, out, surface=True)
     assert added.kept == 1  # EPS's recipe uses no saliency
     assert tree(out / "cells") == tree(whole / "cells")
@@ -366,6 +367,95 @@ def test_what_does_not_say_what_it_has_is_never_kept(
     again = made(data, labels, tmp_path / "a", saliency={"x": sharp})
     assert again.kept == 1  # that without saliency
     assert again.cells["x", "simulated_cam"] != first.cells["x", "simulated_cam"]
+
+
+class Afar:
+    """Saliency maps whose every reading costs a request."""
+
+    is_afar = True
+
+    def __init__(self, folder: Path, missing: str | None = None) -> None:
+        self.maps = SaliencyFolder(folder)
+        self.missing = missing
+        self.asked: list[str] = []
+        self.held: list[int] = []
+        self._given: list[weakref.ref[Any]] = []
+
+    def read(self, image_id: str) -> Any:  # noqa: ANN401
+        self.asked.append(image_id)
+        if image_id == self.missing:
+            raise MissingFileError(f"no saliency map {image_id}")
+        self.held.append(sum(one() is not None for one in self._given))
+        found = self.maps.read(image_id)
+        self._given.append(weakref.ref(found))
+        return found
+
+    def version(self, image_id: str) -> str:
+        return self.maps.version(image_id)
+
+
+def columns(data: Path) -> dict[str, Path]:
+    """Three with saliency, one without."""
+    cam, eps = (data / "activation" / name for name in METHODS)
+    return {"cam": cam, "oaa": eps, "x": cam, "eps": eps}
+
+
+def test_maps_from_afar_are_asked_for_once_for_all_columns(
+    data: Path, labels: ImageLabels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = {name: data / "saliency" / name for name in SALIENCY}
+    near = made(data, labels, tmp_path / "near", saliency=places, activation=columns(data))
+    sets = {name: Afar(place) for name, place in places.items()}
+    told: list[tuple[str, int]] = []
+
+    def notify(cell: str, done: int, count: int) -> None:
+        told.append((cell, done))
+        assert count == 7
+
+    options: dict[str, Any] = {"saliency": sets, "activation": columns(data), "notify": notify}
+    out = tmp_path / "afar"
+    grid = made(data, labels, out, **options)
+    assert [sorted(one.asked) for one in sets.values()] == [sorted(labels)] * 2
+    assert grid.to_dict() == near.to_dict()
+    assert tree(out / "cells") == tree(tmp_path / "near" / "cells")
+    assert [done for _, done in told] == [*range(1, 8)]
+
+    for one in sets.values():  # what is there already is not asked for
+        one.asked.clear()
+    for name in ("soft__cam.json", "soft__x.json", "sharp__x.json"):
+        (out / "cells" / name).unlink()
+    again = made(data, labels, out, **options)
+    assert (again.kept, again.cells) == (4, grid.cells)
+    assert [sorted(one.asked) for one in sets.values()] == [sorted(labels)] * 2
+    assert made(data, labels, out, **options).kept == 7
+    assert [len(one.asked) for one in sets.values()] == [len(labels)] * 2
+
+    monkeypatch.setattr(run, "_MOST_COUNTS", 1)  # room for one column only
+    assert made(data, labels, tmp_path / "small", **options).cells == grid.cells
+    assert [len(one.asked) for one in sets.values()] == [4 * len(labels)] * 2
+
+
+def test_a_pass_holds_the_maps_of_one_image(
+    data: Path, labels: ImageLabels, tmp_path: Path
+) -> None:
+    soft = Afar(data / "saliency" / "soft")
+    sets = columns(data)
+    made(data, labels, tmp_path / "a", saliency={"x": soft}, activation=sets, workers=1)
+    assert len(soft.held) == len(labels)
+    assert max(soft.held) <= 1
+
+
+def test_a_map_that_is_missing_afar_costs_the_cells_of_its_row(
+    data: Path, labels: ImageLabels, tmp_path: Path
+) -> None:
+    sets = {name: Afar(data / "saliency" / name) for name in SALIENCY}
+    sets["soft"].missing = list(labels)[1]
+    grid = made(data, labels, tmp_path / "a", saliency=sets, activation=columns(data), workers=1)
+    assert set(grid.failed) == {("soft", "cam"), ("soft", "oaa"), ("soft", "x")}
+    assert len(grid.cells) == 5
+    assert sets["soft"].asked == [*list(labels)[:1], *[sets["soft"].missing] * 3]
+    sets["soft"].missing = None
+    assert not made(data, labels, tmp_path / "a", saliency=sets, activation=columns(data)).failed
 
 
 def test_names_may_be_long_and_hold_what_files_cannot(

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from tests.plain import write_grey
 from wsss_assets.cli import main
 from wsss_assets.errors import MissingFileError
-from wsss_assets.evaluation.image_lists import check_all_there, lack, lack_of_classes
+from wsss_assets.evaluation.image_lists import check_all_there, lack, lack_of_classes, unpredicted
 from wsss_assets.mini.folder import write_mini
 from wsss_assets.storage.maps import ActivationFolder, SaliencyFolder
 
@@ -149,3 +149,15 @@ def test_a_folder_that_is_nearly_called_so_is_offered(
     assert done.exit_code == 2, done.output
     assert "mini/saliency/sofft is neither a folder nor a map set" in done.stderr
     assert "did you mean mini/saliency/soft?" in done.stderr
+
+
+def test_images_that_nothing_was_predicted_for() -> None:
+    wanted = list("abcdefgh")
+    assert unpredicted(wanted, set(wanted), False, "none", "some") == ()
+    assert unpredicted(wanted, "gb", True, "none", "some") == tuple("acdefh")
+    with pytest.raises(MissingFileError) as caught:
+        unpredicted(wanted, "gb", False, "nothing was done", "do it")
+    assert str(caught.value) == (
+        "6 of 8 images have no prediction: a, c, d, e, f, …; nothing was done\n"
+        "→ do it with --skip-missing (in Python: skip_missing=True)"
+    )

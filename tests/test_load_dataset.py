@@ -589,7 +589,7 @@ def test_labels_are_ascending_whatever_was_given(world: World) -> None:
 
 def test_labels_are_taken_as_load_and_read_functions_give_them(world: World) -> None:
     from wsss_assets.benchmarks import get_benchmark
-    from wsss_assets.devkit.image_labels import fetch_label_list
+    from wsss_assets.devkit.label_sources import fetch_label_list
 
     labels = fetch_label_list(get_benchmark("voc2012"), SPLIT)
     assert world.load(saliency="vst_duts", labels=labels)["image_id"][:] == IDS

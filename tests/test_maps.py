@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from wsss_assets.errors import ImageFormatError, MissingFileError
-from wsss_assets.storage.images import UInt8, write_label, write_map
+from wsss_assets.storage.images import UInt8, write_map
+from wsss_assets.storage.label_maps import write_label
 from wsss_assets.storage.maps import (
     ActivationFolder,
     LabelFolder,

@@ -12,7 +12,8 @@ import pytest
 from tests.golden_weights import GOLDEN, Golden, golden_names, input_of
 from wsss_assets.catalog.bibliography import citation_keys
 from wsss_assets.errors import UnknownNameError, UsageError
-from wsss_assets.storage.images import read_label, read_photo
+from wsss_assets.storage.images import read_photo
+from wsss_assets.storage.label_maps import read_label
 
 torch = pytest.importorskip("torch")
 

@@ -20,7 +20,8 @@ from wsss_assets.mini.maps import (
     draw_saliency,
 )
 from wsss_assets.mini.scenes import SILHOUETTES, Scene, draw_scene
-from wsss_assets.storage.images import read_label, read_map, read_photo
+from wsss_assets.storage.images import read_map, read_photo
+from wsss_assets.storage.label_maps import read_label
 from wsss_assets.storage.stamps import STAMP_NAME
 
 if TYPE_CHECKING:

@@ -29,7 +29,11 @@ from wsss_assets.errors import (  # noqa: E402
 )
 from wsss_assets.models import list_models  # noqa: E402
 from wsss_assets.models.onnx import onnx_architecture  # noqa: E402
-from wsss_assets.models.onnx_settings import OnnxSettings, read_onnx_settings  # noqa: E402
+from wsss_assets.models.onnx_settings import (  # noqa: E402
+    LARGEST_SIDE,
+    OnnxSettings,
+    read_onnx_settings,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -213,6 +217,18 @@ def test_the_size_is_the_file_s_or_the_user_s(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--onnx-size 1024 1024"):
         onnx_architecture(free)
     assert onnx_architecture(free, OnnxSettings(size=(6, 9))).prepared_size(1, 1) == (6, 9)
+    wide = write(tmp_path / "wide.onnx", (1, 3, 2, LARGEST_SIDE + 1))
+    with pytest.raises(WeightsError, match="expected sides of 1 to 4096 pixels; found 2 x 4097"):
+        onnx_architecture(wide)
+
+
+def test_how_large_photos_can_be_is_said_and_held_to() -> None:
+    assert OnnxSettings(size=(1, LARGEST_SIDE)).size == (1, LARGEST_SIDE)
+    command = click.command()(onnx_options(lambda **_: None))
+    done = CliRunner().invoke(command, ["--onnx-size", "100000", "100000"])
+    assert isinstance(done.exception, UsageError)
+    assert "found (100000, 100000)" in str(done.exception)
+    assert f"at most {LARGEST_SIDE} each" in CliRunner().invoke(command, ["--help"]).output
 
 
 @pytest.mark.parametrize(
@@ -325,6 +341,7 @@ def test_settings_are_read_from_a_file_and_options_win(tmp_path: Path) -> None:
         ('{"size": 320}', UsageError, "size makes no sense"),
         ('{"size": [320, 0]}', UsageError, "size"),
         ('{"size": [320, true]}', UsageError, "size"),
+        ('{"size": [320, 4097]}', UsageError, "of 1 to 4096"),
         ('{"mean": [0.5]}', UsageError, "three numbers"),
         ('{"mean": ["a", 0, 0]}', UsageError, "three numbers"),
         ('{"std": [1, 1, 0]}', UsageError, "other than 0"),

@@ -6,6 +6,7 @@ import json
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,14 +16,18 @@ from PIL import Image
 
 from tests import activation_toys as toys
 from tests.toys import NORMALISATION
+from wsss_assets import __version__
 from wsss_assets.catalog.records import MADE_MAPS_NAME
 from wsss_assets.cli import main
 from wsss_assets.devkit.image_labels import ImageLabels
+from wsss_assets.models.architecture import Normalisation
 from wsss_assets.models.attribution_settings import AttributionSettings
 from wsss_assets.storage.activation_dicts import read_activation_dict
 from wsss_assets.storage.images import read_map, read_photo
 
 pytest.importorskip("torch")
+
+import torch
 
 from wsss_assets.errors import UsageError
 from wsss_assets.models.attribution_maps import attribution_maps
@@ -38,6 +43,23 @@ if TYPE_CHECKING:
 LABELS = {"a": (0, 14), "b": (3,), "c": (), "d": (7,)}
 SIZES = {"a": (30, 41), "b": (30, 41), "c": (27, 27), "d": (27, 27)}
 OWN = "tests.activation_toys:build_cam"
+
+CASES: list[tuple[list[str], dict[str, Any]]] = [
+    (["gradient"], {}),
+    (["input_x_gradient", "--smoothing=1.5", "--clip"], {"smoothing": 1.5, "clipped": True}),
+    (["smoothgrad", "--copies=3", "--noise=0.2"], {"copies": 3, "noise": 0.2}),
+    (["integrated_gradients", "--steps=4"], {"steps": 4}),
+    (["grad_cam", "--layer=last"], {"layer": "last"}),
+    (
+        ["gradient", "--crops=4", "--crop-size=24", "--normalise-crops", "--weight-crops"],
+        {"crops": 4, "size": 24, "normalised": True, "weighted": True},
+    ),
+    (
+        ["smoothgrad", "--copies=2", "--crops=3", "--crop-size=16", "--merge=maximum"],
+        {"copies": 2, "crops": 3, "size": 16, "merged": "maximum"},
+    ),
+]
+"""Options, and the settings that they are."""
 
 
 @pytest.fixture
@@ -99,21 +121,7 @@ def differs_from_direct(folder: Path, settings: AttributionSettings, out: str = 
 
 @pytest.mark.parametrize(
     ("options", "changes"),
-    [
-        (["gradient"], {}),
-        (["input_x_gradient", "--smoothing=1.5", "--clip"], {"smoothing": 1.5, "clipped": True}),
-        (["smoothgrad", "--copies=3", "--noise=0.2"], {"copies": 3, "noise": 0.2}),
-        (["integrated_gradients", "--steps=4"], {"steps": 4}),
-        (["grad_cam", "--layer=last"], {"layer": "last"}),
-        (
-            ["gradient", "--crops=4", "--crop-size=24", "--normalise-crops", "--weight-crops"],
-            {"crops": 4, "size": 24, "normalised": True, "weighted": True},
-        ),
-        (
-            ["smoothgrad", "--copies=2", "--crops=3", "--crop-size=16", "--merge=maximum"],
-            {"copies": 2, "crops": 3, "size": 16, "merged": "maximum"},
-        ),
-    ],
+    CASES,
     ids=lambda one: " ".join(one) if isinstance(one, list) else "",
 )
 def test_maps_are_those_of_direct_calls(
@@ -266,17 +274,6 @@ def test_options_of_attribution_go_with_it_alone(folder: Path) -> None:
     assert "--method, --crops go with --model attribution" in result.stderr
 
 
-def test_they_are_not_verified(folder: Path) -> None:
-    assert call(folder, *of("gradient")).exit_code == 0
-    images = f"--images={folder / 'photos'}"
-    for more in ([], ["--model=attribution", *of("gradient")]):
-        result = CliRunner().invoke(
-            main, ["regenerate", f"--verify={folder / 'out'}", images, *more]
-        )
-        assert result.exit_code == 2, result.output
-        assert "--verify remakes no attribution maps" in result.stderr
-
-
 def test_in_python_precision_is_checked_too(folder: Path) -> None:
     method = attributed("toy_cam", AttributionSettings(method="gradient"))
     options = ActivationOptions(labels=ImageLabels(LABELS, "a list"))
@@ -289,3 +286,278 @@ def test_in_python_precision_is_checked_too(folder: Path) -> None:
             precision="fp16",
             activation=options,
         )
+
+
+# Verifying
+
+
+def verify(folder: Path, *more: str, weights: str | None = "toy.pth", out: str = "out") -> Result:
+    arguments = [f"--verify={folder / out}", f"--images={folder / 'photos'}", "--workers=0"]
+    loaded = [] if weights is None else [f"--weights={folder / weights}"]
+    return CliRunner().invoke(main, ["regenerate", *arguments, *loaded, "--device=cpu", *more])
+
+
+def change(folder: Path, *left_out: str, **work: Any) -> None:  # noqa: ANN401
+    """Another record of the same maps."""
+    found = record(folder)
+    settings = {**found["settings"]["work"], **work}
+    found["settings"]["work"] = {one: settings[one] for one in settings if one not in left_out}
+    (folder / "out" / MADE_MAPS_NAME).write_text(json.dumps(found), "utf-8")
+
+
+def departures(result: Result) -> set[str]:
+    lines = [line for line in result.stderr.splitlines() if line.startswith("not as recorded: ")]
+    return {line.split()[3] for line in lines}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *(options for options, _ in CASES),
+        ["gradient", "--mean=0.1,0.2,0.3", "--std=0.5,0.5,0.6", "--batch-size=2"],
+        ["gradient", "--labels=predicted", "--label-threshold=0.6"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_recorded_is_remade(folder: Path, options: list[str]) -> None:
+    assert call(folder, *of(*options)).exit_code == 0
+    result = verify(folder, "--levels=0", "--share=100")
+    assert result.exit_code == 0, result.output
+    assert f" images with {options[0]} attributions of toy_cam" in result.stderr
+    assert "all are equal" in result.stdout
+    assert departures(result) == set()
+
+
+@pytest.mark.parametrize(
+    ("options", "changed"),
+    [
+        (["--copies=3"], {"copies"}),
+        (["--model=attribution", "--noise=0.5"], {"noise"}),
+        (["--method=integrated_gradients"], {"method", "copies", "noise", "steps"}),
+        (["--method=grad_cam"], {"method", "copies", "noise"}),
+        (["--method=grad_cam", "--layer=first"], {"method", "copies", "noise", "layer"}),
+        (["--crops=5"], {"crops"}),
+        (["--crop-size=30"], {"size"}),
+        (["--merge=maximum", "--no-weight-crops"], {"merged", "weighted"}),
+        (["--no-normalise-crops"], {"normalised"}),
+        (["--smoothing=0"], {"smoothing"}),
+        (["--no-clip"], {"clipped"}),
+        (["--mean=0.1,0.2,0.3"], {"normalisation.mean"}),
+    ],
+    ids=lambda one: " ".join(one) if isinstance(one, list) else "",
+)
+def test_another_setting_is_said_and_makes_other_maps(
+    folder: Path, options: list[str], changed: set[str]
+) -> None:
+    asked = ["--copies=2", "--noise=0.2", "--crops=4", "--crop-size=20", "--smoothing=1.5"]
+    asked += ["--weight-crops", "--normalise-crops", "--clip"]
+    assert call(folder, *of("smoothgrad", *asked)).exit_code == 0
+    assert verify(folder, "--levels=0").exit_code == 0
+    result = verify(folder, "--levels=0", *options)
+    assert result.exit_code == 1, result.output
+    assert departures(result) == {f"work.{name}" for name in changed}
+    assert "no reproduction" in result.stdout
+
+
+def test_other_weights_are_said_and_make_other_maps(folder: Path) -> None:
+    assert call(folder, *of("gradient")).exit_code == 0
+    result = verify(folder, weights=None)
+    assert result.exit_code == 2
+    assert "toy.pth of sha256 " in result.stderr
+    assert "--weights FILE" in result.stderr
+    net = toys.build_cam()
+    net.get_parameter("last.weight").data *= -1
+    torch.save(net.state_dict(), folder / "other.pth")
+    result = verify(folder, weights="other.pth")
+    assert result.exit_code == 1
+    assert departures(result) == {"weights"}
+
+
+def test_another_classifier_gets_nothing_of_the_recorded_one(folder: Path) -> None:
+    colours = ["--mean=0.1,0.2,0.3", "--clip"]
+    assert call(folder, *of("gradient", *colours)).exit_code == 0
+    result = verify(folder, "--classifier=toy_oaa", weights=None)
+    assert result.exit_code == 2
+    assert "no published weights of toy_oaa" in result.stderr
+    result = verify(folder, "--classifier=toy_oaa")
+    assert result.exit_code == 1
+    assert departures(result) == {"work.classifier.name", "work.normalisation.mean"}
+    assert call(folder, *of("gradient", "--mean=0.1,0.2,0.3"), out="other").exit_code == 0
+    result = verify(folder, f"--classifier={OWN}", out="other")
+    here = [line for line in result.stderr.splitlines() if "work.normalisation.mean" in line]
+    assert "[0.485, 0.456, 0.406], recorded [0.1, 0.2, 0.3]" in here[0]
+    result = verify(folder, "--classifier=toy_cam")
+    assert (result.exit_code, departures(result)) == (0, set())
+    assert "did you mean toy_cam" in verify(folder, "--classifier=toy_cams").stderr
+
+
+@pytest.fixture
+def own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A classifier of one's own, `own_network:make`; the file is there as soon as it is run."""
+    ran = folder / "ran"
+    code = "from pathlib import Path\nfrom tests.activation_toys import build_cam as make\n"
+    (folder / "own_network.py").write_text(f"{code}Path({str(ran)!r}).touch()\n", "utf-8")
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.delitem(sys.modules, "own_network", raising=False)
+    return ran
+
+
+def test_no_code_is_run_because_a_record_names_it(
+    folder: Path, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "own_network:make"
+    assert call(folder, *of("gradient", classifier=name), weights=False).exit_code == 0
+    monkeypatch.delitem(sys.modules, "own_network")
+    own.unlink()
+    for more in ([], ["--model=attribution", "--method=gradient"]):
+        result = verify(folder, *more, weights=None)
+        assert result.exit_code == 2
+        assert "no code is run because a record names it; nothing was run" in result.stderr
+        named = f"--verify {folder / 'out'} --images PHOTOS --classifier {name}"
+        assert f"if you trust it, name it: wsss-assets regenerate {named}" in result.stderr
+        assert not own.exists()
+    result = verify(folder, f"--classifier={name}", "--levels=0", weights=None)
+    assert own.exists()
+    assert result.exit_code == 0, result.output
+    assert departures(result) == set()
+
+
+def test_weights_of_ones_own_that_changed_are_said(folder: Path, own: Path) -> None:
+    name = "own_network:make"
+    assert call(folder, *of("gradient", classifier=name), weights=False).exit_code == 0
+    net = toys.build_cam()
+    net.get_parameter("last.weight").data *= -1
+    sys.modules["own_network"].make = lambda: net  # type: ignore[attr-defined]
+    result = verify(folder, f"--classifier={name}", weights=None)
+    assert result.exit_code == 1
+    assert departures(result) == {"work.classifier.weights_sha256"}
+    assert own.exists()
+
+
+def test_how_ones_own_is_shown_photos_is_remade(folder: Path) -> None:
+    normalisation = Normalisation((9, 8, 7), (50, 51, 52), scale=1, channels="BGR")
+    settings = AttributionSettings(method="gradient", normalisation=normalisation)
+    regenerate(
+        attributed(OWN, settings),
+        folder / "photos",
+        folder / "out",
+        activation=ActivationOptions(labels=ImageLabels(LABELS, "a list")),
+        device="cpu",
+        workers=0,
+    )
+    result = verify(folder, f"--classifier={OWN}", "--levels=0", weights=None)
+    assert (result.exit_code, departures(result)) == (0, set())
+
+
+def test_a_record_of_another_version(folder: Path) -> None:
+    assert call(folder, *of("gradient")).exit_code == 0
+    change(folder, "smoothing", version=2)
+    result = verify(folder)
+    assert result.exit_code == 0, result.output
+    assert departures(result) == {"work.version", "work.smoothing"}
+    change(folder, sharpness=3)
+    result = verify(folder)
+    assert result.exit_code == 3
+    assert "settings of attribution maps that are not known here" in result.stderr
+    assert "expected only method, copies, " in result.stderr
+    assert "found sharpness 3; nothing was remade" in result.stderr
+    found = record(folder)
+    found["settings"]["version"] = "9.0"
+    (folder / "out" / MADE_MAPS_NAME).write_text(json.dumps(found), "utf-8")
+    said = f"verify them with wsss-assets 9.0, which made them; this is {__version__}; or name"
+    assert said in verify(folder).stderr
+
+
+@pytest.mark.parametrize(
+    ("work", "message"),
+    [
+        ({"method": "no_such"}, "no attribution is called 'no_such'"),
+        ({"method": 3}, "does not say how these attribution maps were made"),
+        ({"crops": "four"}, "does not say how these attribution maps were made"),
+        ({"normalisation": {"mean": [0, 0, 0], "gamma": 2}}, "gamma"),
+        ({"classifier": "toy_cam"}, "found TypeError: "),
+        ({"classifier": {"name": "newer", "classes": 20}}, "not known here; found 'newer'"),
+    ],
+)
+def test_a_record_that_makes_no_sense(folder: Path, work: dict[str, Any], message: str) -> None:
+    assert call(folder, *of("gradient")).exit_code == 0
+    change(folder, **work)
+    result = verify(folder)
+    assert result.exit_code == 3, result.output
+    assert message in result.stderr
+    assert "in a folder without that record" in result.stderr
+
+
+def test_the_recorded_classifier_decides_how_many_classes_there_are(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(classes: int) -> torch.nn.Module:
+        torch.manual_seed(3)
+        parts = torch.nn.Conv2d(3, classes, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
+        return torch.nn.Sequential(*parts)
+
+    shown = {20: NORMALISATION, 80: NORMALISATION}
+    wide = replace(toys.TOY_CAM, name="wide", build=build, classes=(20, 80), normalisation=shown)
+    monkeypatch.setattr("wsss_assets.models._methods", lambda: {"wide": wide})
+    torch.save(build(80).state_dict(), folder / "toy.pth")
+    (folder / "list.txt").write_text("a 0 79\nb 41\n", "utf-8")
+    asked = of("gradient", "--benchmark=coco2014", classifier="wide")
+    assert call(folder, *asked).exit_code == 0
+    found = record(folder)
+    for benchmark in ("coco2014", None):
+        found["benchmark"] = benchmark
+        (folder / "out" / MADE_MAPS_NAME).write_text(json.dumps(found), "utf-8")
+        result = verify(folder, "--levels=0")
+        assert result.exit_code == 0, result.output
+        assert departures(result) == set()
+    result = verify(folder, "--benchmark=voc2012")
+    assert result.exit_code == 2
+    assert "network that knows 80 classes; expected a benchmark of so many" in result.stderr
+    assert "voc2012 of 20" in result.stderr
+
+
+def test_maps_without_a_record(folder: Path) -> None:
+    assert call(folder, *of("gradient", "--clip")).exit_code == 0
+    (folder / "out" / MADE_MAPS_NAME).unlink()
+    result = verify(folder, "--model=attribution", *of("gradient", "--clip"), "--levels=0")
+    assert result.exit_code == 0, result.output
+    assert verify(folder, "--model=attribution", *of("gradient")).exit_code == 1
+    result = verify(folder, "--model=attribution")
+    assert result.exit_code == 2
+    assert "--model attribution needs --method" in result.stderr
+    result = verify(folder, "--model=attribution", *of("gradient", "--copies=2"))
+    assert "--copies is an option of --method smoothgrad" in result.stderr
+
+
+def test_options_of_attribution_verify_no_other_maps(folder: Path) -> None:
+    assert call(folder, model="toy_cam").exit_code == 0
+    result = verify(folder, "--copies=3")
+    assert result.exit_code == 2
+    assert "--copies goes with --model attribution" in result.stderr
+    result = verify(folder, "--model=attribution", *of("gradient"))
+    assert result.exit_code == 1  # these are no attribution maps
+    assert "work.method" in departures(result)
+    assert call(folder, *of("gradient"), out="of_gradients").exit_code == 0
+    assert verify(folder, "--model=toy_cam", out="of_gradients").exit_code == 1
+
+
+def test_what_becomes_of_labels(folder: Path) -> None:
+    assert call(folder, *of("gradient")).exit_code == 0
+    (folder / "saliency").mkdir()
+    for name, size in SIZES.items():
+        Image.fromarray(np.full(size, 255, np.uint8)).save(folder / "saliency" / f"{name}.png")
+    saliency = f"--saliency={folder / 'saliency'}"
+    told = json.loads(verify(folder, saliency, "--json=-").stdout)
+    assert (told["reproduced"], told["labels_changed"], told["labels_miou"]) == (True, 0, 1)
+    told = json.loads(verify(folder, saliency, "--method=grad_cam", "--json=-").stdout)
+    assert told["reproduced"] is False
+    assert told["labels_changed"] > 0
+    assert told["departures"]["work.method"] == {"recorded": "gradient", "here": "grad_cam"}
+
+
+def test_dictionaries_are_verified_by_a_list(folder: Path) -> None:
+    assert call(folder, *of("gradient"), "--npy").exit_code == 0
+    assert "name it with --labels" in verify(folder).stderr
+    result = verify(folder, f"--labels={folder / 'list.txt'}", "--levels=0")
+    assert result.exit_code == 0, result.output
+    assert "3 images" in result.stdout

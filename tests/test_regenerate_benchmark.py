@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wsss_assets.catalog.catalog import get_weights, list_map_sets
-from wsss_assets.regenerate.weights import kept_at
+from wsss_assets.regenerate.weights_cache import kept_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -25,7 +25,7 @@ pytest.importorskip("torch")
 
 from wsss_assets.regenerate import regenerate
 from wsss_assets.regenerate.verify import Labelling, compare, sample, verify
-from wsss_assets.regenerate.weights import WeightsFile
+from wsss_assets.regenerate.weights_cache import WeightsFile
 
 if TYPE_CHECKING:
     from pathlib import Path

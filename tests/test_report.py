@@ -42,7 +42,9 @@ from wsss_assets.report.explorer.sample import PhotoFolder, choose
 from wsss_assets.report.explorer.tables import rule_tables
 from wsss_assets.report.explorer.writing import Place
 from wsss_assets.report.latex import latex_table, latex_text
-from wsss_assets.storage.images import read_label, read_map
+from wsss_assets.storage.images import read_map
+from wsss_assets.storage.label_maps import read_label
+from wsss_assets.storage.maps import SaliencyFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -229,6 +231,33 @@ def test_numbers_are_those_of_the_sweeps(made: tuple[Report, Path], data: Path) 
         shuffled = np.frombuffer(inflated(stored(out, f"surface-{number}")), np.uint8)
         values = np.ascontiguousarray(shuffled.reshape(8, -1).T).view("<f8")
         assert np.array_equal(values.reshape(256, 256), one.miou, equal_nan=True)
+
+
+class Counted(SaliencyFolder):
+    """Maps that know how often each was read."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.read_ids: list[str] = []
+
+    def read(self, image_id: str) -> Any:  # noqa: ANN401
+        self.read_ids.append(image_id)
+        return super().read(image_id)
+
+
+def test_maps_are_read_once_for_each_pairing(data: Path, tmp_path: Path) -> None:
+    soft = Counted(data / "saliency" / "soft")
+    sets = {name: data / "activation" / f"simulated_{name}" for name in ("cam", "eps")}
+    chosen = {**options(data, samples=0), "saliency": {"soft": soft}, "activation": sets}
+    bars: list[int] = []
+
+    def progress(items: Any, length: int) -> Any:  # noqa: ANN401
+        bars.append(length)
+        return items
+
+    write_report(out=tmp_path / "out", progress=progress, **chosen)
+    assert sorted(soft.read_ids) == sorted([*listed(data)] * 2)
+    assert bars == [IMAGES, IMAGES]
 
 
 def test_iou_by_class_over_tau_is_stored(made: tuple[Report, Path], data: Path) -> None:

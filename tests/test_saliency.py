@@ -26,7 +26,7 @@ from wsss_assets.errors import (
 from wsss_assets.evaluation.saliency.evaluate import compare_saliency
 from wsss_assets.evaluation.saliency.measures import Truth, measure
 from wsss_assets.evaluation.saliency.scores import MEASURES, image_row
-from wsss_assets.storage.images import write_label
+from wsss_assets.storage.label_maps import write_label
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -361,6 +361,23 @@ def test_a_grid_streams_and_keeps_its_cells(published: Published, tmp_path: Path
     assert [one for one in published.reads(CAM) if one in groups] == []
 
 
+def test_columns_of_a_streamed_grid_share_the_saliency_maps(
+    published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_groups, "_GROUPS_KEPT", 2)  # none is left for another pass
+    listed = published.root / "list.txt"
+    listed.write_text(list_text(LABELS), "utf-8")
+    common = ["benchmark", f"--labels={listed}", f"--ground-truth={published.truth}"]
+    common += ["--ignored=miss", "--json=-", "--saliency=vst_duts"]
+    common += ["--activation=cam", f"--activation=oaa={published.folders['activation']}"]
+    published.hub.clear_log()
+    said = CliRunner().invoke(main, [*common, "--stream", f"--out={tmp_path / 'grid'}"])
+    assert said.exit_code == 0, said.output
+    assert len(json.loads(said.stdout)["cells"]) == 2
+    groups = published.groups(VST)
+    assert [one for one in published.reads(VST) if one in groups] == groups
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_comparison_streams(published: Published, kind: str, tmp_path: Path) -> None:
     listed = tmp_path / "list.txt"

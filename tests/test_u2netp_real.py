@@ -23,7 +23,8 @@ from wsss_assets.models import create_model, get_architecture, load_weights  # n
 from wsss_assets.models.onnx import onnx_architecture  # noqa: E402
 from wsss_assets.models.onnx_settings import OnnxSettings  # noqa: E402
 from wsss_assets.regenerate import regenerate  # noqa: E402
-from wsss_assets.regenerate.weights import kept_at, resolve  # noqa: E402
+from wsss_assets.regenerate.weights import resolve  # noqa: E402
+from wsss_assets.regenerate.weights_cache import kept_at  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -37,7 +37,8 @@ from tests.map_set_files import (
 from wsss_assets.benchmarks import get_benchmark
 from wsss_assets.catalog.catalog import get_map_set
 from wsss_assets.catalog.records import Archive, MapSet
-from wsss_assets.devkit.image_labels import ImageLabels, fetch_label_list
+from wsss_assets.devkit.image_labels import ImageLabels
+from wsss_assets.devkit.label_sources import fetch_label_list
 from wsss_assets.errors import (
     ArchiveError,
     ChecksumError,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wsss_assets.storage.images import UInt8, write_label, write_photo
+from wsss_assets.storage.images import UInt8, write_photo
+from wsss_assets.storage.label_maps import write_label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,7 +22,8 @@ from wsss_assets.mini.maps import ACTIVATION_METHODS, SALIENCY_MODELS
 from wsss_assets.report.contact_sheet import SheetRow, contact_sheet
 from wsss_assets.report.thresholds import curves_svg, provenance
 from wsss_assets.storage.files import write_atomically
-from wsss_assets.storage.images import read_label, read_map, read_photo
+from wsss_assets.storage.images import read_map, read_photo
+from wsss_assets.storage.label_maps import read_label
 from wsss_assets.storage.stamps import claim_folder
 
 if TYPE_CHECKING:

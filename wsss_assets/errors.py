@@ -26,11 +26,12 @@ was found, what was done about it and what to do next.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = [
     "ArchiveError",
@@ -50,6 +51,7 @@ __all__ = [
     "UsageError",
     "WeightsError",
     "WsssAssetsError",
+    "about",
 ]
 
 
@@ -226,3 +228,13 @@ class MissingDependencyError(WsssAssetsError):
             f"{purpose} needs the package {package}, which is not installed",
             hint=f"pip install 'wsss-assets[{extra}]'",
         )
+
+
+@contextlib.contextmanager
+def about(what: str) -> Iterator[None]:
+    """Say of errors in the data what they are about, such as an image."""
+    try:
+        yield
+    except DataError as error:
+        error.summary = f"{what}: {error.summary}"
+        raise

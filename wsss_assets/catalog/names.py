@@ -11,6 +11,7 @@ from functools import cache
 from importlib.resources import files
 
 from wsss_assets.errors import UnknownNameError, UsageError
+from wsss_assets.words import some_of
 
 __all__ = [
     "find_name",
@@ -240,5 +241,4 @@ def _close(name: str) -> list[str]:
 def _shortened(names: list[str]) -> str:
     """The last parts of the first names, and how many more there are."""
     shorts = [one.rpartition("/")[2] for one in names]
-    more = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
-    return ", ".join(shorts[:_MOST_SHOWN]) + more
+    return some_of(shorts, _MOST_SHOWN)

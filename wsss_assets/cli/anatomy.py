@@ -103,12 +103,12 @@ def evaluate_errors(
     )
     if not ranks.is_first:
         return  # the first process speaks for all
-    if plot is not None:
-        write_text(plot, tables.unions_svg(analysis.anatomy, benchmark))
     if json_target is not None:
         write_json(json_target, analysis.to_dict())
     if not quiet:
         tables.print_analysis(analysis)
+    if plot is not None:  # last: whatever becomes of it, the numbers are there
+        write_text(plot, tables.unions_svg(analysis.anatomy, benchmark))
     if analysis.missing:
         ctx.exit(1)
 
@@ -173,12 +173,12 @@ def ceilings(
     )
     if not ranks.is_first:
         return
-    if plot is not None:
-        write_text(plot, tables.ceilings_svg(result, benchmark))
     if json_target is not None:
         write_json(json_target, result.to_dict())
     if not quiet:
         tables.print_ceilings(result)
+    if plot is not None:
+        write_text(plot, tables.ceilings_svg(result, benchmark))
 
 
 COMMANDS = (evaluate_errors, ceilings)

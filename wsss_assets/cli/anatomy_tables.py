@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wsss_assets.cli.output import percent, print_table, print_words, signed, some
+from wsss_assets.cli.output import percent, print_table, print_words, signed
+from wsss_assets.words import some_of
 
 if TYPE_CHECKING:
     from wsss_assets.benchmarks import Benchmark
@@ -71,7 +72,7 @@ def print_analysis(analysis: ErrorAnalysis) -> None:
     if analysis.missing:
         count = len(analysis.missing)
         click.echo(
-            f"passed over without a prediction: {count} ({some(analysis.missing)})", err=True
+            f"passed over without a prediction: {count} ({some_of(analysis.missing)})", err=True
         )
 
 

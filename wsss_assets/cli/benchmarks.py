@@ -12,7 +12,7 @@ from wsss_assets.cli.output import print_table, progress_bar, write_json
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from wsss_assets.devkit.doctor import Finding
+    from wsss_assets.devkit.findings import Finding
 
 __all__ = ["COMMANDS"]
 
@@ -151,11 +151,8 @@ def labels(
       wsss-assets labels --split val --root VOCdevkit/VOC2012 --source xml
     """
     from wsss_assets.benchmarks import get_benchmark
-    from wsss_assets.devkit.image_labels import (
-        format_label_list,
-        resolve_labels,
-        write_label_list,
-    )
+    from wsss_assets.devkit.image_labels import format_label_list, write_label_list
+    from wsss_assets.devkit.label_sources import resolve_labels
 
     found = resolve_labels(
         get_benchmark(benchmark),
@@ -172,7 +169,7 @@ def labels(
         click.echo(format_label_list(found), nl=False)
     else:
         write_label_list(out, found)
-    from wsss_assets.map_sets.feedback import counted
+    from wsss_assets.words import counted
 
     click.echo(f"{counted(len(found), 'image')}, from: {found.source}", err=True)
 
@@ -212,8 +209,8 @@ def ground_truth(
       wsss-assets ground-truth --instances annotations/instances_val2014.json \\
         --out SegmentationClass/val2014
     """
-    from wsss_assets.devkit.image_labels import read_ids
-    from wsss_assets.devkit.instances import write_ground_truth
+    from wsss_assets.devkit.ground_truth import write_ground_truth
+    from wsss_assets.storage.image_ids import read_ids
 
     summary = write_ground_truth(
         instances,
@@ -224,7 +221,7 @@ def ground_truth(
         workers=workers,
         progress=progress_bar("images"),
     )
-    from wsss_assets.map_sets.feedback import counted
+    from wsss_assets.words import counted
 
     bare = counted(summary.without_annotation, "image")
     click.echo(

@@ -27,8 +27,9 @@ from wsss_assets.cli.options import (
     truth_option,
     workers_option,
 )
-from wsss_assets.cli.output import progress_bar, some, write_json
+from wsss_assets.cli.output import progress_bar, write_json
 from wsss_assets.errors import UsageError
+from wsss_assets.words import some_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -117,10 +118,11 @@ def compare(
       wsss-assets compare maps/vst_duts maps/vst_duts_remade --kind saliency
     """
     from wsss_assets.benchmarks import get_benchmark
-    from wsss_assets.devkit.image_labels import read_ids, read_label_list
+    from wsss_assets.devkit.image_labels import read_label_list
     from wsss_assets.evaluation.comparing.kinds import common_kind, refuse_other_kind
     from wsss_assets.evaluation.comparing.labels import compare_labels
     from wsss_assets.evaluation.comparing.maps import compare_maps
+    from wsss_assets.storage.image_ids import read_ids
 
     known = get_benchmark(benchmark)
     if kind is None:
@@ -170,7 +172,7 @@ def compare(
     if compared.missing_in_first or compared.missing_in_second:
         for name, missing in (("A", compared.missing_in_first), ("B", compared.missing_in_second)):
             if missing:
-                click.echo(f"not in {name}: {len(missing)} ({some(missing)})", err=True)
+                click.echo(f"not in {name}: {len(missing)} ({some_of(missing)})", err=True)
         ctx.exit(1)
 
 
@@ -240,8 +242,8 @@ def benchmark(
     """
     from wsss_assets.evaluation.grid.run import benchmark_grid
     from wsss_assets.evaluation.grid.sources import AtHand, folders_below, held_sets
-    from wsss_assets.map_sets.feedback import counted
     from wsss_assets.report.grid import earlier_policy, write_grid
+    from wsss_assets.words import counted
 
     rows, columns = named_places(saliency, "saliency"), named_places(activation, "activation")
     places = [*rows.values(), *columns.values(), *([] if root is None else [str(root)])]

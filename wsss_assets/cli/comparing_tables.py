@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wsss_assets.cli.output import cut, number, percent, print_table, signed, some
-from wsss_assets.map_sets.feedback import counted
+from wsss_assets.cli.output import cut, number, percent, print_table, signed
+from wsss_assets.words import counted, some_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -247,7 +247,7 @@ def print_grid(grid: Grid, out: Path) -> None:
     click.echo("\n" + NOTICE.replace(": ", ":\n") + f"\n{provenance(grid)}")
     click.echo(f"{_how_many(grid)}; tables and grid.svg in {out}")
     others = [
-        f"{counted(len(names), f'other {kind} set')} ({some(names)})"
+        f"{counted(len(names), f'other {kind} set')} ({some_of(names)})"
         for kind, names in grid.others.items()
         if names
     ]

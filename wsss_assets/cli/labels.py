@@ -83,7 +83,7 @@ def pseudo_label(
     if json_target is not None:
         write_json(json_target, {**vars(summary), "recipe": recipe.settings(), "out": str(out)})
     if str(json_target) != "-":
-        from wsss_assets.map_sets.feedback import counted
+        from wsss_assets.words import counted
 
         there = "was" if summary.kept == 1 else "were"
         written = counted(summary.written, "label")

@@ -126,7 +126,7 @@ def label_options(command: Callable[..., object]) -> Callable[..., object]:
     @functools.wraps(command)
     def run(*, labels: Path | None, split: str | None, benchmark: str, **others: Any) -> object:  # noqa: ANN401
         from wsss_assets.benchmarks import get_benchmark
-        from wsss_assets.devkit.image_labels import resolve_labels
+        from wsss_assets.devkit.label_sources import resolve_labels
         from wsss_assets.ranks import ALONE
 
         known = get_benchmark(benchmark)
@@ -165,9 +165,10 @@ def list_options(command: Callable[..., object]) -> Callable[..., object]:
         **others: Any,  # noqa: ANN401
     ) -> object:
         from wsss_assets.benchmarks import get_benchmark
-        from wsss_assets.devkit.image_labels import fetch_label_list, read_ids
+        from wsss_assets.devkit.label_sources import fetch_label_list
         from wsss_assets.errors import UsageError
         from wsss_assets.ranks import ALONE
+        from wsss_assets.storage.image_ids import read_ids
 
         if ids is not None and labels is not None:
             raise UsageError("--ids and --labels both say which images", expected="one of them")

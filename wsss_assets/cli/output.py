@@ -31,7 +31,6 @@ __all__ = [
     "progress_bar",
     "read_text",
     "signed",
-    "some",
     "takes_standard_output",
     "write_json",
     "write_text",
@@ -52,7 +51,7 @@ def announce(recipe: Recipe, labels: ImageLabels, saliency: object, ranks: Ranks
         return
     if saliency is not None and not recipe.uses_saliency:
         click.echo(f"this recipe uses no saliency: {saliency} is not read", err=True)
-    from wsss_assets.map_sets.feedback import counted
+    from wsss_assets.words import counted
 
     count = counted(len(labels), "image")
     click.echo(f"{recipe.describe()}; {count}, from: {labels.source}", err=True)
@@ -170,13 +169,6 @@ def takes_standard_output(**targets: Path | None) -> bool:
             else f"only one of {listed} can go to standard output"
         )
     return dashes > 0
-
-
-def some(names: Sequence[str], most: int = 5) -> str:
-    """The first few of some names, and how many more there are."""
-    if len(names) <= most:
-        return ", ".join(names)
-    return f"{', '.join(names[:most])} and {len(names) - most} more"
 
 
 def cut(name: str, length: int) -> str:

@@ -84,7 +84,7 @@ def pack(
       wsss-assets pack VOC2012_VST_DUTS.zip --id voc2012/saliency/vst_duts
     """
     from wsss_assets.benchmarks import get_benchmark
-    from wsss_assets.devkit.image_labels import resolve_labels
+    from wsss_assets.devkit.label_sources import resolve_labels
     from wsss_assets.map_sets.feedback import Terminal
     from wsss_assets.map_sets.obtain import check_split_name
     from wsss_assets.publish.pack import describe, said_by_record
@@ -118,7 +118,7 @@ def pack(
         write_json(json_target, content.model_dump(mode="json"))
     if str(json_target) == "-":
         return
-    from wsss_assets.map_sets.feedback import counted
+    from wsss_assets.words import counted
 
     click.echo(
         f"{staging / record.id}: {counted(content.rows, 'image')}, "

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wsss_assets.cli.regenerate_activation import Asked
-    from wsss_assets.models.activation import ActivationMethod
+    from wsss_assets.cli.regenerate_attribution import AskedAttribution
     from wsss_assets.regenerate import Summary
 
 __all__ = ["COMMANDS"]
@@ -118,7 +118,7 @@ def _colour(
 def regenerate(
     ctx: click.Context,
     /,
-    model: str | ActivationMethod | None,
+    model: str | None,
     weights: tuple[str, ...],
     images: Path,
     out: Path | None,
@@ -128,6 +128,7 @@ def regenerate(
     ids: Path | None,
     json_target: Path | None,
     asked: Asked,
+    attribution: AskedAttribution,
     **options: Any,  # noqa: ANN401 (handed on as they are)
 ) -> None:
     """Make saliency or activation maps of photos.
@@ -164,15 +165,15 @@ def regenerate(
             f"maps need {'--model NAME' if model is None else '--out DIR'}",
             hint="with --verify of a published set or of a folder with a record neither is needed",
         )
-    kind = kind_of(model)
+    kind, known = kind_of(model), get_benchmark(_known(benchmark, split) or "voc2012")
+    chosen = attribution.model(model, len(known.classes), trained=not weights)
     if kind == "saliency":
-        asked.refuse(str(model), labels)
+        asked.refuse(model, labels)
         listed = _listed(benchmark, split, labels, ids)
     else:
-        known = get_benchmark(_known(benchmark, split) or "voc2012")
         listed, options["activation"] = asked.of(known, split, labels, ids)
     summary = make(
-        model,
+        chosen,
         images,
         out,
         weights=weights,
@@ -193,7 +194,7 @@ COMMANDS = (regenerate,)
 
 def _report(summary: Summary, out: Path, json_target: Path | None, *, with_classes: bool) -> None:
     """Say what was done; of activation maps, also how many images have none to be made."""
-    from wsss_assets.map_sets.feedback import counted
+    from wsss_assets.words import counted
 
     if summary.rotated:
         carry = "photos carry a rotation (EXIF) that is not applied: their maps lie"
@@ -228,8 +229,9 @@ def _listed(
 ) -> Sequence[str] | None:
     """The images wanted; None: all of the folder."""
     from wsss_assets.benchmarks import get_benchmark
-    from wsss_assets.devkit.image_labels import read_ids, resolve_labels
+    from wsss_assets.devkit.label_sources import resolve_labels
     from wsss_assets.errors import UsageError
+    from wsss_assets.storage.image_ids import read_ids
 
     if labels is not None and ids is not None:
         raise UsageError("the list of images can come from one place only", found="two")

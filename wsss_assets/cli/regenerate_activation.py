@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from wsss_assets.benchmarks import Benchmark
     from wsss_assets.catalog.records import Kind
     from wsss_assets.devkit.image_labels import ImageLabels
-    from wsss_assets.models.activation import ActivationMethod
     from wsss_assets.regenerate import ActivationOptions, Predicted
 
 __all__ = ["PREDICTED", "Asked", "activation_options", "kind_of"]
@@ -95,9 +94,10 @@ class Asked:
         Returns:
             No options where there are no labels.
         """
-        from wsss_assets.devkit.image_labels import read_ids, resolve_labels
+        from wsss_assets.devkit.label_sources import resolve_labels
         from wsss_assets.errors import UsageError
         from wsss_assets.regenerate import Predicted
+        from wsss_assets.storage.image_ids import read_ids
 
         wanted = None if ids is None else read_ids(ids)
         if labels == PREDICTED:
@@ -113,17 +113,20 @@ class Asked:
         return wanted, self.options(listed, len(benchmark.classes))
 
 
-def kind_of(model: str | ActivationMethod) -> Kind:
-    """Which maps a method, or the network of that name, makes.
+def kind_of(model: str) -> Kind:
+    """Which maps the model of that name makes.
 
     Raises:
         UnknownNameError: there is none of that name.
     """
     from wsss_assets.models import find_model
     from wsss_assets.models.activation import ActivationMethod
+    from wsss_assets.regenerate.attribution_work import ATTRIBUTION
 
-    found = find_model(model) if isinstance(model, str) and model != "onnx" else model
-    return "activation" if isinstance(found, ActivationMethod) else "saliency"
+    if model == ATTRIBUTION:
+        return "activation"
+    of_activation = model != "onnx" and isinstance(find_model(model), ActivationMethod)
+    return "activation" if of_activation else "saliency"
 
 
 def activation_options(command: Callable[..., object]) -> Callable[..., object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,10 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from wsss_assets.models.attribution_settings import AttributionSettings
+    from wsss_assets.regenerate.attribution_work import Attributed
+    from wsss_assets.regenerate.recorded import RecordedAttribution
 
-__all__ = ["attribution_options"]
+__all__ = ["AskedAttribution", "attribution_options"]
 
-_ATTRIBUTION = "attribution"
 _NEEDED = ("method", "classifier")
 _SETTINGS = {
     "copies": "copies",
@@ -40,80 +42,124 @@ _OF_METHOD = {
 _OF_CROPS = ("normalise_crops", "weight_crops", "merge")
 
 
-def attribution_options(command: Callable[..., object]) -> Callable[..., object]:
-    """Options that say how attribution maps are made.
+@dataclass(frozen=True)
+class AskedAttribution:
+    """What was asked of attribution maps.
 
-    With `--model attribution` the command gets an `Attributed` for its model.
+    Attributes:
+        given: values by the names of options; of what was not asked there is none.
+    """
+
+    given: Mapping[str, Any]
+
+    @property
+    def classifier(self) -> str | None:
+        """The classifier that was named; None: none was."""
+        return self.given.get("classifier")
+
+    def model(self, name: str, num_classes: int, *, trained: bool) -> str | Attributed:
+        """The model of a name as `regenerate` takes it.
+
+        Args:
+            name: of the model.
+            num_classes: how many classes there are.
+            trained: whether a classifier of one's own has loaded its weights itself.
+
+        Raises:
+            UsageError: something was asked and it is another model, or what was asked contradicts
+                itself.
+        """
+        from wsss_assets.regenerate.attribution_work import ATTRIBUTION
+
+        if name == ATTRIBUTION:
+            return self.attributed(num_classes, trained=trained)
+        self.refuse()
+        return name
+
+    def attributed(
+        self, num_classes: int, *, trained: bool, recorded: RecordedAttribution | None = None
+    ) -> Attributed:
+        """What is to be made; this runs the code of a classifier of one's own.
+
+        Args:
+            num_classes: how many classes there are.
+            trained: whether a classifier of one's own has loaded its weights itself.
+            recorded: of what, and how, where nothing else is asked; the classifier that was asked
+                is among it. None: nothing is.
+
+        Raises:
+            UsageError: what was asked contradicts itself, or is not enough.
+        """
+        from wsss_assets.regenerate.attribution_work import attributed
+
+        settings = self._settings(None if recorded is None else recorded.settings)
+        classifier = self.given["classifier"] if recorded is None else recorded.classifier
+        return attributed(classifier, settings, num_classes, trained=trained)
+
+    def refuse(self) -> None:
+        """Refuse all of it, where other maps are made.
+
+        Raises:
+            UsageError: something was asked.
+        """
+        from wsss_assets.errors import UsageError
+
+        if self.given:
+            names = ", ".join(map(_option, self.given))
+            verb = "go" if len(self.given) > 1 else "goes"
+            raise UsageError(
+                f"{names} {verb} with --model attribution",
+                hint="leave that out, or name the model",
+            )
+
+    def _settings(self, recorded: AttributionSettings | None) -> AttributionSettings:
+        """The settings of options that go together."""
+        from wsss_assets.errors import UsageError
+        from wsss_assets.models.attribution_settings import AttributionSettings
+
+        given = self.given
+        for name in _NEEDED if recorded is None else ():
+            if name not in given:
+                raise UsageError(
+                    f"--model attribution needs --{name}",
+                    hint="such as --method integrated_gradients --classifier cam",
+                )
+        found = {_SETTINGS[name]: value for name, value in given.items() if name in _SETTINGS}
+        if recorded is None:
+            settings = AttributionSettings(method=given["method"], **found)
+        else:
+            settings = replace(recorded, method=given.get("method", recorded.method), **found)
+        for name, method in _OF_METHOD.items():
+            if name in given and settings.method != method:
+                raise UsageError(
+                    f"{_option(name)} is an option of --method {method}",
+                    found=f"the method {settings.method}",
+                    hint="leave it out",
+                )
+        alone = [_option(name) for name in _OF_CROPS if name in given]
+        if alone and settings.crops < 2:
+            raise UsageError(
+                f"{', '.join(alone)}: there are no crops to merge",
+                hint="add --crops K, 2 or more",
+            )
+        return settings
+
+
+def attribution_options(command: Callable[..., object]) -> Callable[..., object]:
+    """Options that say how attribution maps are made; the command gets an `AskedAttribution`.
+
+    It is called `attribution`.
     """
 
     @functools.wraps(command)
-    def run(*, model: str | None, **others: Any) -> object:  # noqa: ANN401 (handed on as they are)
+    def run(**others: Any) -> object:  # noqa: ANN401 (handed on as they are)
         asked = {name: others.pop(name) for name in (*_NEEDED, *_SETTINGS)}
-        given = {name: one for name, one in asked.items() if one is not None and one is not False}
-        if model != _ATTRIBUTION:
-            _refuse_alone(given)
-            return command(model=model, **others)
-        return command(model=_attributed(given, **others), **others)
+        given = {name: value for name, value in asked.items() if value is not None}
+        return command(attribution=AskedAttribution(given), **others)
 
     for option in reversed(_OPTIONS):
         run = option(run)
     return run
-
-
-def _attributed(
-    given: Mapping[str, Any],
-    *,
-    weights: tuple[str, ...],
-    benchmark: str | None,
-    **_others: object,
-) -> object:
-    """What is to be made, by what was asked for."""
-    from wsss_assets.benchmarks import get_benchmark
-    from wsss_assets.regenerate.attribution_work import attributed
-
-    settings = _settings(given)
-    num_classes = len(get_benchmark(benchmark or "voc2012").classes)
-    return attributed(given["classifier"], settings, num_classes, trained=not weights)
-
-
-def _settings(given: Mapping[str, Any]) -> AttributionSettings:
-    """The settings of options that go together."""
-    from wsss_assets.errors import UsageError
-    from wsss_assets.models.attribution_settings import AttributionSettings
-
-    for name in _NEEDED:
-        if name not in given:
-            raise UsageError(
-                f"--model {_ATTRIBUTION} needs --{name}",
-                hint="such as --method integrated_gradients --classifier cam",
-            )
-    found = {_SETTINGS[name]: value for name, value in given.items() if name in _SETTINGS}
-    settings = AttributionSettings(method=given["method"], **found)
-    for name, method in _OF_METHOD.items():
-        if name in given and given["method"] != method:
-            raise UsageError(
-                f"{_option(name)} is an option of --method {method}",
-                found=f"--method {given['method']}",
-                hint="leave it out",
-            )
-    alone = [_option(name) for name in _OF_CROPS if name in given]
-    if alone and settings.crops < 2:
-        raise UsageError(
-            f"{', '.join(alone)}: there are no crops to merge", hint="add --crops K, 2 or more"
-        )
-    return settings
-
-
-def _refuse_alone(given: Mapping[str, Any]) -> None:
-    """Refuse options of attribution maps where others are made."""
-    from wsss_assets.errors import UsageError
-
-    if given:
-        names = ", ".join(map(_option, given))
-        verb = "go" if len(given) > 1 else "goes"
-        raise UsageError(
-            f"{names} {verb} with --model {_ATTRIBUTION}", hint="leave that out, or name the model"
-        )
 
 
 def _option(name: str) -> str:
@@ -131,7 +177,7 @@ _OPTIONS = (
         "--classifier",
         metavar="NAME|MODULE:FACTORY",
         help="attribution: of which classifier, e.g. cam, or a function of yours that makes one, "
-        "which is run.",
+        "which is run; a record alone runs none.",
     ),
     click.option(
         "--copies", type=int, metavar="N", help="smoothgrad: copies with noise.  [default: 16]"
@@ -165,9 +211,15 @@ _OPTIONS = (
         "training size.",
     ),
     click.option(
-        "--normalise-crops", is_flag=True, help="--crops: divide each map by its maximum first."
+        "--normalise-crops/--no-normalise-crops",
+        default=None,
+        help="--crops: divide each map by its maximum first.  [default: no]",
     ),
-    click.option("--weight-crops", is_flag=True, help="--crops: weigh each by its class score."),
+    click.option(
+        "--weight-crops/--no-weight-crops",
+        default=None,
+        help="--crops: weigh each by its class score.  [default: no]",
+    ),
     click.option(
         "--merge",
         type=click.Choice(["mean", "maximum"]),
@@ -180,6 +232,8 @@ _OPTIONS = (
         help="attribution: standard deviation of a Gaussian over the map.  [default: none]",
     ),
     click.option(
-        "--clip", is_flag=True, help="attribution: cut the map off at its 99th percentile."
+        "--clip/--no-clip",
+        default=None,
+        help="attribution: cut the map off at its 99th percentile.  [default: no]",
     ),
 )

@@ -55,7 +55,8 @@ _OPTIONS = (
         nargs=2,
         type=click.IntRange(min=1),
         metavar="H W",
-        help="Size that photos are stretched to, where the ONNX file leaves it open.",
+        help="Size that photos are stretched to, where the ONNX file leaves it open; at most 4096 "
+        "each.",
     ),
     click.option(
         "--onnx-resize",

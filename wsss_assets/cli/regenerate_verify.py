@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from wsss_assets.benchmarks import Benchmark
     from wsss_assets.cli.regenerate_activation import Asked
+    from wsss_assets.cli.regenerate_attribution import AskedAttribution
     from wsss_assets.devkit.image_labels import ImageLabels
     from wsss_assets.regenerate.attribution_work import Attributed
     from wsss_assets.regenerate.given import Given
@@ -98,7 +99,7 @@ def _refuse_alone() -> None:
     """Refuse options that say something of a comparison where nothing is compared."""
     from wsss_assets.errors import UsageError
 
-    for name in ("sample", "levels", "share", "activation"):
+    for name in ("sample", "levels", "share", "activation", "saliency"):
         if _is_given(name):
             raise UsageError(f"--{name} goes with --verify", hint="leave it out, or add --verify")
 
@@ -115,7 +116,7 @@ def _verify(
     tolerance: tuple[int, float],
     others: tuple[str | None, str | None],
     *,
-    model: str | Attributed | None,
+    model: str | None,
     weights: tuple[str, ...],
     images: Path,
     out: Path | None,
@@ -125,16 +126,17 @@ def _verify(
     ids: Path | None,
     json_target: Path | None,
     asked: Asked,
+    attribution: AskedAttribution,
     **options: Any,  # noqa: ANN401 (of `wsss_assets.regenerate.regenerate`)
 ) -> None:
-    from wsss_assets.benchmarks import get_benchmark
     from wsss_assets.cli.regenerate_activation import kind_of
     from wsss_assets.errors import UsageError
-    from wsss_assets.map_sets.feedback import Terminal, counted
+    from wsss_assets.map_sets.feedback import Terminal
     from wsss_assets.ranks import Ranks
-    from wsss_assets.regenerate.attribution_work import ATTRIBUTION, Attributed
+    from wsss_assets.regenerate.attribution_work import ATTRIBUTION
     from wsss_assets.regenerate.given import open_given
     from wsss_assets.regenerate.verify import sample, verify
+    from wsss_assets.words import counted
 
     if out is not None:
         raise UsageError("--verify keeps no maps", hint="leave out --out, or --verify")
@@ -148,12 +150,17 @@ def _verify(
         raise UsageError(
             f"the maps of {name} have the size of their photos", hint="leave out --own-frame"
         )
-    if isinstance(model, Attributed) or (model is None and given.model == ATTRIBUTION):
-        raise UsageError(
-            "--verify remakes no attribution maps", hint="make them again into another folder"
+    known = given.of_benchmark(benchmark)
+    remade: str | Attributed
+    if (model or given.model) == ATTRIBUTION:
+        remade, weights, options = _attributed(
+            name, given, attribution, weights, options, len(known.classes)
         )
-    model, weights, options = _as_recorded(name, given, model, weights, options)
-    known = get_benchmark(benchmark or given.benchmark or "voc2012")
+        model, said = ATTRIBUTION, f"{remade.attribution.method} attributions of {remade.name}"
+    else:
+        attribution.refuse()
+        model, weights, options = _as_recorded(name, given, model, weights, options)
+        remade = said = model
     wanted = sample(_wanted(given, known, labels, ids), images_at_most)
     if given.kind == "saliency":
         asked.refuse(model, labels)
@@ -163,10 +170,10 @@ def _verify(
         labelling = _labelling_of_activation(known, given, model, others, split, listed)
         options["activation"] = asked.recorded(given.options).options(listed, len(known.classes))
     there = counted(len(given.ids), "image" if given.kind == "activation" else "map")
-    click.echo(f"remaking {len(wanted):,} of {there} with {model}", err=True)
+    click.echo(f"remaking {len(wanted):,} of {there} with {said}", err=True)
     found = verify(
         given.maps,
-        model,
+        remade,
         images,
         wanted,
         labelling=labelling,
@@ -210,11 +217,32 @@ def _as_recorded(
     return str(given.model), weights, {**as_made, **chosen}
 
 
+def _attributed(
+    name: str,
+    given: Given,
+    asked: AskedAttribution,
+    weights: tuple[str, ...],
+    options: dict[str, Any],
+    num_classes: int,
+) -> tuple[Attributed, tuple[str, ...], dict[str, Any]]:
+    """The same of attribution maps; another classifier than the recorded gets no weights of it."""
+    from wsss_assets.regenerate.attribution_work import ATTRIBUTION
+    from wsss_assets.regenerate.recorded import recorded_attribution
+
+    recorded = None
+    if given.made is not None and given.model == ATTRIBUTION:
+        recorded = recorded_attribution(given.made, name, asked.classifier)
+        if recorded.as_recorded:
+            _, weights, options = _as_recorded(name, given, ATTRIBUTION, weights, options)
+    return asked.attributed(num_classes, trained=not weights, recorded=recorded), weights, options
+
+
 def _wanted(
     given: Given, benchmark: Benchmark, labels: Path | None, ids: Path | None
 ) -> Sequence[str]:
     """The images to choose from: of a list, those that have a map."""
-    from wsss_assets.devkit.image_labels import read_ids, read_label_list
+    from wsss_assets.devkit.image_labels import read_label_list
+    from wsss_assets.storage.image_ids import read_ids
 
     if ids is not None:
         listed = read_ids(ids)
@@ -238,7 +266,8 @@ def _listed(
 
     What MCIS makes of an image depends on all others of the list, and on their order.
     """
-    from wsss_assets.devkit.image_labels import ImageLabels, resolve_labels
+    from wsss_assets.devkit.image_labels import ImageLabels
+    from wsss_assets.devkit.label_sources import resolve_labels
     from wsss_assets.errors import UsageError
 
     if labels is not None or split is not None:
@@ -262,7 +291,7 @@ def _labelling(
 ) -> Labelling:
     """How labels are made of saliency maps, if there are activation maps to make them with."""
     from wsss_assets.cli.map_options import open_maps
-    from wsss_assets.devkit.image_labels import resolve_labels
+    from wsss_assets.devkit.label_sources import resolve_labels
     from wsss_assets.errors import UsageError
     from wsss_assets.regenerate.verify import Labelling
     from wsss_assets.storage.maps import open_activations
@@ -311,7 +340,7 @@ def _labelling_of_activation(
 
 def _verdict(found: Comparison, levels: int, share: float) -> str:
     """Whether it is a reproduction, and what decides it."""
-    from wsss_assets.map_sets.feedback import counted
+    from wsss_assets.words import counted
 
     verdict = "a reproduction" if found.is_reproduction(levels, share) else "no reproduction"
     said = f"{found.share_within(levels):.3%} of the pixels"

@@ -225,7 +225,7 @@ def _analyse(
 
 
 def _print_summary(analysed: dict[str, RegionScores]) -> None:
-    from wsss_assets.map_sets.feedback import counted
+    from wsss_assets.words import counted
 
     first = next(iter(analysed.values()))
     count = first.means["dr_recall"].count

@@ -122,12 +122,12 @@ def report(
     )
     if not ranks.is_first:
         return  # the first process speaks for all
-    if latex is not None:
-        write_text(latex, latex_table(made))
     if json_target is not None:
         write_json(json_target, made.to_dict())
     if not quiet:
         _print(made, out)
+    if latex is not None:
+        write_text(latex, latex_table(made))
 
 
 COMMANDS = (report,)

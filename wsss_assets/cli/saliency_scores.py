@@ -27,12 +27,12 @@ from wsss_assets.cli.output import (
     print_table,
     print_words,
     progress_bar,
-    some,
     takes_standard_output,
     write_json,
     write_text,
 )
 from wsss_assets.errors import UsageError
+from wsss_assets.words import some_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -155,19 +155,19 @@ def evaluate_saliency(
     gathered = ranks.gathered(rows.lines)
     if not ranks.is_first:
         return  # the first process speaks for all
-    if per_image is not None:
-        write_text(
-            per_image, "".join([_Rows.header(), *(line for some in gathered for line in some)])
-        )
     if json_target is not None:
         write_json(json_target, {"sets": {name: one.to_dict() for name, one in scores.items()}})
     if not quiet:
         _print_scores(scores)
+    if per_image is not None:
+        write_text(
+            per_image, "".join([_Rows.header(), *(line for some in gathered for line in some)])
+        )
     if plot is not None:  # last: there may be nothing to draw
         write_text(plot, _svg(scores))
     missing = next(iter(scores.values())).missing
     if missing:
-        click.echo(f"passed over without a map: {len(missing)} ({some(missing)})", err=True)
+        click.echo(f"passed over without a map: {len(missing)} ({some_of(missing)})", err=True)
         ctx.exit(1)
 
 
@@ -236,7 +236,7 @@ def _print_scores(scores: Mapping[str, SaliencyScores]) -> None:
 
 def _of_what(one: SaliencyScores) -> list[str]:
     """What the numbers mean nothing without."""
-    from wsss_assets.map_sets.feedback import counted
+    from wsss_assets.words import counted
 
     masks = "binary masks" if one.void is None else f"classes, void pixels: {one.void}"
     where = [" ".join(filter(None, (one.benchmark, one.split)))] if one.benchmark else []

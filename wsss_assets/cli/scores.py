@@ -25,11 +25,11 @@ from wsss_assets.cli.output import (
     print_table,
     print_words,
     progress_bar,
-    some,
     takes_standard_output,
     write_json,
     write_text,
 )
+from wsss_assets.words import some_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -165,34 +165,34 @@ def sweep(
             return  # the first process speaks for all
         best = planes.surface(ignored)
         require_score(best.miou)
-        if plot is not None:
-            write_text(plot, thresholds.surface_svg(planes, best))
         if json_target is not None:
             write_json(json_target, planes.to_dict(ignored))
         if not quiet:
             _print_surface(best)
             print_words(thresholds.provenance(planes, best.ignored))
+        if plot is not None:  # last: whatever becomes of it, the numbers are there
+            write_text(plot, thresholds.surface_svg(planes, best))
         return
     swept = sweep_tau(labels, activation, ground_truth, **options)
     if not ranks.is_first:
         return
     curve = swept.curve(ignored)
     require_score(curve.miou)
-    if plot is not None:
-        write_text(plot, thresholds.sweep_svg(swept, curve))
     if json_target is not None:
         write_json(json_target, swept.to_dict(ignored))
     if not quiet:
         _print_curve(swept, curve)
         print_words(thresholds.provenance(swept, curve.ignored))
+    if plot is not None:
+        write_text(plot, thresholds.sweep_svg(swept, curve))
 
 
 COMMANDS = (evaluate, sweep)
 
 
 def _print_scores(scores: Scores) -> None:
-    from wsss_assets.map_sets.feedback import counted
     from wsss_assets.report.provenance import provenance_line
+    from wsss_assets.words import counted
 
     columns = ("iou", "precision", "recall", "fp_rate", "fn_rate")
     rows = [
@@ -211,7 +211,7 @@ def _print_scores(scores: Scores) -> None:
     )
     absent = [name for name, one in scores.per_class.items() if one.iou is None]
     if absent:
-        click.echo(f"occur nowhere: {some(absent)}")
+        click.echo(f"occur nowhere: {some_of(absent)}")
     if scores.ignored_pixels:
         pixels = counted(scores.ignored_pixels, "pixel")
         click.echo(f"predicted 255: {pixels}, counted as: {scores.ignored}")
@@ -229,7 +229,9 @@ def _print_scores(scores: Scores) -> None:
     )
     if scores.missing:
         count = len(scores.missing)
-        click.echo(f"passed over without a prediction: {count} ({some(scores.missing)})", err=True)
+        click.echo(
+            f"passed over without a prediction: {count} ({some_of(scores.missing)})", err=True
+        )
 
 
 def _images_of_split(scores: Scores) -> int | None:

@@ -100,8 +100,6 @@ def evaluate_thresholds(
     )
     if not ranks.is_first:
         return  # the first process speaks for all
-    if plot is not None:
-        write_text(plot, own_thresholds_svg(analysis))
     if json_target is not None:
         write_json(json_target, analysis.to_dict())
     if not quiet:
@@ -109,6 +107,8 @@ def evaluate_thresholds(
         _print_summary(analysis)
         _print_choices(analysis)
         print_words(provenance(analysis.swept, analysis.curve.ignored))
+    if plot is not None:  # last: whatever becomes of it, the numbers are there
+        write_text(plot, own_thresholds_svg(analysis))
 
 
 COMMANDS = (evaluate_thresholds,)

@@ -50,7 +50,7 @@ def list_(model: str | None, json_target: Path | None) -> None:
       wsss-assets weights list --model u2netp --json -
     """
     from wsss_assets.catalog.catalog import list_weights
-    from wsss_assets.regenerate.weights import is_here
+    from wsss_assets.regenerate.weights_cache import is_here
 
     found = list_weights(model)
     if model is not None and not found:
@@ -88,7 +88,7 @@ def info(name: str, json_target: Path | None) -> None:
     """
     from wsss_assets.catalog.catalog import get_weights
     from wsss_assets.catalog.weights import weights_facts
-    from wsss_assets.regenerate.weights import first_seen, is_here, kept_at
+    from wsss_assets.regenerate.weights_cache import first_seen, is_here, kept_at
 
     record = get_weights(name)
     if json_target is not None:
@@ -120,7 +120,8 @@ def fetch(name: str, folder: Path | None) -> None:
     """
     from wsss_assets.catalog.catalog import get_weights
     from wsss_assets.map_sets.feedback import Terminal
-    from wsss_assets.regenerate.weights import copy_weights, obtain_weights
+    from wsss_assets.regenerate.weights import copy_weights
+    from wsss_assets.regenerate.weights_fetching import obtain_weights
 
     for file in obtain_weights(get_weights(name), Terminal()):
         click.echo(str(file.path if folder is None else copy_weights(file, folder)))
@@ -167,7 +168,7 @@ COMMANDS = (weights,)
 
 def _values(record: PublishedWeights) -> Any:  # noqa: ANN401 (JSON)
     """A record as its file has it, with what is known on this machine."""
-    from wsss_assets.regenerate.weights import first_seen, is_here, kept_at
+    from wsss_assets.regenerate.weights_cache import first_seen, is_here, kept_at
 
     path, here = kept_at(record), is_here(record)
     return {

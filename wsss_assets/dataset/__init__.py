@@ -15,12 +15,8 @@ from wsss_assets.dataset.features import library, picture_columns
 from wsss_assets.dataset.parts import LooseMaps, PackedMaps, find_loose_maps
 from wsss_assets.dataset.streams import join_stream
 from wsss_assets.dataset.tables import join_table
-from wsss_assets.devkit.image_labels import (
-    ImageLabels,
-    fetch_label_list,
-    given_labels,
-    read_label_list,
-)
+from wsss_assets.devkit.image_labels import ImageLabels, given_labels, read_label_list
+from wsss_assets.devkit.label_sources import fetch_label_list
 from wsss_assets.errors import UnknownNameError, UsageError
 from wsss_assets.map_sets.choose import choose_map_set
 from wsss_assets.map_sets.feedback import Terminal

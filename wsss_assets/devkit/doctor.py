@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
-from wsss_assets.devkit.image_labels import (
-    find_ids_file,
-    label_classes,
-    labels_from_instances,
-    read_ids,
-    read_label_list,
-)
+from wsss_assets.devkit.annotations import find_ids_file
+from wsss_assets.devkit.findings import Checkup, Finding, Level, some
+from wsss_assets.devkit.image_labels import read_label_list
+from wsss_assets.devkit.label_sources import labels_from_instances
+from wsss_assets.devkit.mask_checks import MaskFacts, judge_masks, look_at_mask
 from wsss_assets.errors import DataError, MissingFileError
 from wsss_assets.parallel import map_with_progress
 from wsss_assets.storage.files import list_files
-from wsss_assets.storage.images import check_label_header, image_size
+from wsss_assets.storage.image_ids import read_ids
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,64 +23,7 @@ if TYPE_CHECKING:
     from wsss_assets.devkit.image_labels import Classes
     from wsss_assets.parallel import Progress
 
-__all__ = ["Checkup", "Finding", "Level", "MaskFacts", "examine"]
-
-Level: TypeAlias = Literal["ok", "warning", "problem"]
-_SHOWN = 3
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-        level: `ok`; `warning`, something works less well or not at all but nothing is wrong;
-            `problem`, numbers made with this folder would be wrong or cannot be made.
-        what: the finding.
-        todo: what to do about it; empty where nothing is to be done.
-    """
-
-    level: Level
-    what: str
-    todo: str = ""
-
-
-@dataclass(frozen=True)
-class Checkup:
-    """All findings about a folder, in the order in which they were made."""
-
-    benchmark: str
-    root: str
-    quick: bool
-    findings: tuple[Finding, ...]
-
-    def count(self, level: Level) -> int:
-        """How many findings are of a level."""
-        return sum(finding.level == level for finding in self.findings)
-
-    def as_dict(self) -> dict[str, object]:
-        """The same as plain values, for JSON."""
-        return asdict(self) | {
-            "problems": self.count("problem"),
-            "warnings": self.count("warning"),
-        }
-
-
-@dataclass(frozen=True)
-class MaskFacts:
-    """What was seen of one mask.
-
-    Attributes:
-        image_id: which image's mask.
-        error: why it cannot be used, without its path; empty where it can.
-        classes: 0-based classes in it; None if not looked at.
-        fits_photo: False if its photo is of another size.
-    """
-
-    image_id: str
-    error: str = ""
-    classes: Classes | None = None
-    fits_photo: bool = True
+__all__ = ["examine"]
 
 
 def examine(
@@ -197,7 +137,7 @@ class _Examination:
             if name != "val" and (shared := sorted(held_out.intersection(ids))):
                 self.note(
                     "problem",
-                    f"{len(shared)} images are in {name} and in val: {_some(shared)}",
+                    f"{len(shared)} images are in {name} and in val: {some(shared)}",
                     f"take them out of {name}; scores on val mean nothing otherwise",
                 )
 
@@ -244,7 +184,7 @@ class _Examination:
                 self.note(
                     "problem",
                     f"{len(lacking)} of the {len(self.ids[name])} images of {name} have no {kind} "
-                    f"in {folder}: {_some(lacking)}",
+                    f"in {folder}: {some(lacking)}",
                     self.advice(folder) or f"add them, or take the ids out of {name}",
                 )
             else:
@@ -252,55 +192,13 @@ class _Examination:
 
     def look_into_masks(self, folder: str, files: Mapping[str, Path]) -> None:
         def look(item: tuple[str, Path]) -> MaskFacts:
-            return _look_at_mask(*item, self.photos.get(item[0]), self.benchmark, self.quick)
+            return look_at_mask(*item, self.photos.get(item[0]), self.benchmark, self.quick)
 
         facts = list(map_with_progress(look, files.items(), self.workers, self.progress))
         self.mask_classes[folder] = {
             one.image_id: one.classes for one in facts if one.classes is not None
         }
-        before = len(self.findings)
-        self.report_masks(folder, facts)
-        if len(self.findings) == before:
-            depth = "readable by their headers" if self.quick else "readable, values as they should"
-            self.note("ok", f"{folder}: {len(files)} masks {depth}, sizes as of the photos")
-
-    def report_masks(self, folder: str, facts: Sequence[MaskFacts]) -> None:
-        broken: dict[str, list[str]] = defaultdict(list)
-        for one in facts:
-            if one.error:
-                broken[one.error].append(one.image_id)
-        for error, ids in broken.items():
-            self.note(
-                "problem",
-                f"{folder}: {len(ids)} of {len(facts)} masks cannot be used: {_some(ids)}: {error}",
-                self.todo_for_broken(error),
-            )
-        unfit = [one.image_id for one in facts if not one.fits_photo]
-        if unfit:
-            self.note(
-                "problem",
-                f"{folder}: {len(unfit)} masks are not of their photo's size: {_some(unfit)}",
-                "take masks and photos from one source; resized masks score wrongly",
-            )
-        empty = [one.image_id for one in facts if one.classes == ()]
-        if empty:
-            self.note(
-                "warning",
-                f"{folder}: {len(empty)} masks show no class: {_some(empty)}",
-                "fine if those images show none",
-            )
-
-    def todo_for_broken(self, error: str) -> str:
-        if "no class indices" in error:
-            return "masks in colours must be written again with class indices (mode P or L)"
-        if "no class" not in error:
-            return "get the masks again"
-        if self.layout.ids is None:
-            return (
-                "values up to 90 are raw category ids: make the masks with "
-                "'wsss-assets ground-truth'"
-            )
-        return f"label maps hold 0..{len(self.benchmark.classes)} and 255; get the masks again"
+        self.findings += judge_masks(folder, facts, self.benchmark, quick=self.quick)
 
     # Label lists beside the id lists: whether they speak of the same images.
 
@@ -324,7 +222,7 @@ class _Examination:
         if odd := sorted(ids.symmetric_difference(labels)):
             self.note(
                 "problem",
-                f"{name} and the id list of {split.name} differ in {len(odd)} images: {_some(odd)}",
+                f"{name} and the id list of {split.name} differ in {len(odd)} images: {some(odd)}",
                 "make one of them from the other",
             )
         seen = self.mask_classes.get(self.layout.masks[split.name], {})
@@ -334,7 +232,7 @@ class _Examination:
             self.note(
                 "warning",
                 f"{name} and the masks name different classes in {len(apart)} of {len(both)} "
-                f"images: {_some(apart)}",
+                f"images: {some(apart)}",
                 "labels from XML annotations differ from those of masks (818 of the 10,582 "
                 "images of VOC's train_aug); say which you use",
             )
@@ -350,20 +248,6 @@ class _Examination:
                 self.note("ok", f"{folder}: there")
             else:
                 self.note("warning", f"no folder {self.root / folder}", self.advice(folder))
-
-
-def _look_at_mask(
-    image_id: str, path: Path, photo: Path | None, benchmark: Benchmark, quick: bool
-) -> MaskFacts:
-    try:
-        fits = photo is None or image_size(photo) == image_size(path)
-        if quick:
-            check_label_header(path)
-            return MaskFacts(image_id, fits_photo=fits)
-        return MaskFacts(image_id, classes=label_classes(path, benchmark), fits_photo=fits)
-    except DataError as error:
-        text = error.summary.replace(str(path), "").strip()
-        return MaskFacts(image_id, error=f"{text} ({error.found})" if error.found else text)
 
 
 def _judge_count(
@@ -389,7 +273,3 @@ def _by_value(mapping: Mapping[str, str]) -> dict[str, list[str]]:
     for key, value in mapping.items():
         grouped[value].append(key)
     return dict(grouped)
-
-
-def _some(ids: Sequence[str]) -> str:
-    return ", ".join(ids[:_SHOWN]) + (", …" if len(ids) > _SHOWN else "")

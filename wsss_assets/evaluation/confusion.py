@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsss_assets.errors import ImageFormatError, SizeMismatchError
+from wsss_assets.words import first_few
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,11 +94,10 @@ def check_counts(counts: Int64, classes: int, name: str) -> None:
     """
     values = np.flatnonzero(counts[classes + 1 : IGNORE]) + classes + 1
     if values.size:
-        shown = ", ".join(str(value) for value in values[:5])
         raise ImageFormatError(
             f"the {name} holds values that are no class",
             expected=f"0 (background), 1..{classes} and 255 (ignore label)",
-            found=shown + (", …" if len(values) > 5 else ""),
+            found=first_few(values.tolist()),
             hint="is this the right benchmark, and are these indices rather than grey levels?",
         )
 

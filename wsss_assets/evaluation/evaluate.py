@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wsss_assets.benchmarks import Benchmark, get_benchmark
-from wsss_assets.errors import DataError, ImageFormatError, MissingFileError, UsageError
+from wsss_assets.errors import DataError, ImageFormatError, MissingFileError, UsageError, about
 from wsss_assets.evaluation.confusion import (
     as_label,
     confusion_matrix,
@@ -17,7 +17,7 @@ from wsss_assets.evaluation.confusion import (
     label_digest,
 )
 from wsss_assets.evaluation.dialects import Dialect, Policy, get_dialect
-from wsss_assets.evaluation.image_lists import first_few, unique_ids
+from wsss_assets.evaluation.image_lists import unique_ids, unpredicted
 from wsss_assets.evaluation.scores import Scores, check_policy, score
 from wsss_assets.evaluation.seen import SeenImages, ids_of_batch
 from wsss_assets.parallel import map_with_progress
@@ -221,13 +221,9 @@ def evaluate(
         _update_in_order(evaluator, predictions, ground_truth)
         return evaluator.compute(split=split)
     wanted = unique_ids(truths if ids is None else ids)
-    missing = tuple(image_id for image_id in wanted if image_id not in guesses)
-    if missing and not skip_missing:
-        raise MissingFileError(
-            f"{len(missing)} of {len(wanted)} images have no prediction: {first_few(missing)}",
-            done="no score was given",
-            hint="score the images there are with --skip-missing (in Python: skip_missing=True)",
-        )
+    missing = unpredicted(
+        wanted, guesses, skip_missing, "no score was given", "score the images there are"
+    )
     counter = _Counter(guesses, truths, len(evaluator.benchmark.classes))
     present = ranks.stretch([image_id for image_id in wanted if image_id in guesses])
     for confusion, digest in map_with_progress(counter, present, workers, progress):
@@ -261,11 +257,8 @@ class _Counter:
     def __call__(self, image_id: str) -> tuple[Int64, int]:
         truth = self.truths.read(image_id)
         guess = self.guesses.read(image_id)
-        try:
+        with about(image_id):
             return confusion_matrix(guess, truth, self.classes), label_digest(image_id, truth)
-        except DataError as error:
-            error.summary = f"{image_id}: {error.summary}"
-            raise
 
 
 def _by_id(labels: Labels) -> _Side | None:

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wsss_assets.errors import MissingFileError, UsageError
+from wsss_assets.words import first_few
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
     from typing import TypeAlias
 
     from wsss_assets.storage.maps import ActivationFolder, LabelFolder, SaliencyFolder
 
     Folder: TypeAlias = ActivationFolder | LabelFolder | SaliencyFolder
 
-__all__ = ["Lack", "check_all_there", "first_few", "lack", "lack_of_classes", "unique_ids"]
+__all__ = ["Lack", "check_all_there", "lack", "lack_of_classes", "unique_ids", "unpredicted"]
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,29 @@ def unique_ids(ids: Iterable[str]) -> list[str]:
     return listed
 
 
-def first_few(names: Sequence[str], most: int = 5) -> str:
-    """The first names of a list, and `…` where there are more."""
-    return ", ".join(names[:most]) + (", …" if len(names) > most else "")
+def unpredicted(
+    wanted: Sequence[str], there: Container[str], passed_over: bool, done: str, instead: str
+) -> tuple[str, ...]:
+    """The images that nothing was predicted for.
+
+    Args:
+        wanted: all images.
+        there: those with a prediction.
+        passed_over: whether there may be any.
+        done: what has been done where there may not.
+        instead: what `--skip-missing` would do.
+
+    Raises:
+        MissingFileError: there are some and may not be.
+    """
+    missing = tuple(image_id for image_id in wanted if image_id not in there)
+    if missing and not passed_over:
+        raise MissingFileError(
+            f"{len(missing)} of {len(wanted)} images have no prediction: {first_few(missing)}",
+            done=done,
+            hint=f"{instead} with --skip-missing (in Python: skip_missing=True)",
+        )
+    return missing
 
 
 def lack(what: str, ids: Iterable[str], folder: LabelFolder | SaliencyFolder) -> Lack:

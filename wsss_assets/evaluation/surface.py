@@ -35,7 +35,16 @@ if TYPE_CHECKING:
     from wsss_assets.ranks import Ranks
     from wsss_assets.storage.maps import ActivationSource, SaliencySource
 
-__all__ = ["Surface", "SurfaceSweep", "check_surface", "sweep_surface"]
+__all__ = [
+    "Surface",
+    "SurfaceCells",
+    "SurfaceLocator",
+    "SurfaceSweep",
+    "SurfaceTally",
+    "check_surface",
+    "surface_of",
+    "sweep_surface",
+]
 
 Int64: TypeAlias = NDArray[np.int64]
 Float64: TypeAlias = NDArray[np.float64]
@@ -243,23 +252,25 @@ def sweep_surface(
     check_surface(recipe)
     images = AlignedImages(labels, saliency, activation, ground_truth, recipe, benchmark, ranks)
     classes = len(images.benchmark.classes)
-    planes = np.zeros((classes, 4, 256, 256), np.int64)
-    flat = planes.reshape(-1)
-    true_values, digest = np.zeros(256, np.int64), 0
-    for cells in images.map(_Locator(classes), workers, progress):
-        np.add.at(flat, cells.strongest, 1)
-        np.add.at(flat, cells.missed, 1)
-        true_values += cells.true_values
-        digest += cells.digest
-    ranks.add_up(planes, true_values)
+    tally = SurfaceTally(classes)
+    for cells in images.map(SurfaceLocator(classes), workers, progress):
+        tally.add(cells)
+    return surface_of(tally, recipe, images, split)
+
+
+def surface_of(
+    tally: SurfaceTally, recipe: Recipe, images: AlignedImages, split: str | None
+) -> SurfaceSweep:
+    """The sweep, when all images of this process were added; every process gets the same."""
+    digest = tally.finish(images.ranks)
     return SurfaceSweep(
-        planes,
-        true_values,
+        tally.planes,
+        tally.true_values,
         recipe,
         images.benchmark,
-        len(labels),
+        len(images.labels),
         split,
-        digest_text(ranks.everyone(digest)),
+        digest,
     )
 
 
@@ -282,8 +293,38 @@ def check_surface(recipe: Recipe) -> None:
         )
 
 
+class SurfaceTally:
+    """Adds up what images add to a surface.
+
+    Args:
+        classes: how many the benchmark has.
+
+    Attributes:
+        planes: int64 (C, 4, 256, 256), whole once `finish` was called; see `SurfaceSweep`.
+        true_values: all pixels by true value, int64 (256,), likewise.
+    """
+
+    def __init__(self, classes: int) -> None:
+        self.planes = np.zeros((classes, 4, 256, 256), np.int64)
+        self.true_values = np.zeros(256, np.int64)
+        self._digest = 0
+
+    def add(self, cells: SurfaceCells) -> None:
+        """Add an image."""
+        flat = self.planes.reshape(-1)
+        np.add.at(flat, cells.strongest, 1)
+        np.add.at(flat, cells.missed, 1)
+        self.true_values += cells.true_values
+        self._digest += cells.digest
+
+    def finish(self, ranks: Ranks) -> str:
+        """Add what all processes counted, and give the digest of the ground truth; once."""
+        ranks.add_up(self.planes, self.true_values)
+        return digest_text(ranks.everyone(self._digest))
+
+
 @dataclass(frozen=True)
-class _Cells:
+class SurfaceCells:
     """What one image adds to the planes (C, 4, 256, 256).
 
     Attributes:
@@ -300,12 +341,13 @@ class _Cells:
 
 
 @dataclass(frozen=True)
-class _Locator:
+class SurfaceLocator:
     """Finds the cells that one image adds to."""
 
     classes: int
 
-    def __call__(self, image: AlignedImage) -> _Cells:
+    def __call__(self, image: AlignedImage) -> SurfaceCells:
+        """Find those of an image."""
         if image.saliency is None:
             raise UsageError("a surface needs saliency maps")
         truth = image.truth
@@ -329,7 +371,7 @@ class _Locator:
             other = np.flatnonzero(~(agrees | background) & alive)
             missed = (4 * truth.ravel()[other].astype(np.intp) - 4 + MISSED) << 16
             missed |= cell.ravel()[other]
-        return _Cells(located, missed, image.true_values, image.digest)
+        return SurfaceCells(located, missed, image.true_values, image.digest)
 
 
 def _soft_row(planes: Int64, floor: NDArray[np.uint8]) -> Int64:

@@ -75,6 +75,11 @@ class TauTally:
         histograms: int64 (2, C + 1, C, 256), whole once `finish` was called; see `TauCounts`.
     """
 
+    @staticmethod
+    def bytes_for(classes: int) -> int:
+        """How much memory the counts of that many classes take."""
+        return 2 * (classes + 1) * classes * 256 * np.dtype(np.int64).itemsize
+
     def __init__(self, classes: int) -> None:
         self.histograms = np.zeros((2, classes + 1, classes, 256), np.int64)
         self._true_values, self._digest = np.zeros(256, np.int64), 0

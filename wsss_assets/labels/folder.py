@@ -13,7 +13,7 @@ from wsss_assets.labels.make import RULE_VERSION, make_label
 from wsss_assets.labels.recipes import Recipe, get_recipe
 from wsss_assets.parallel import map_with_progress
 from wsss_assets.ranks import ALONE
-from wsss_assets.storage.images import write_label
+from wsss_assets.storage.label_maps import write_label
 from wsss_assets.storage.maps import (
     ActivationFolder,
     SaliencyFolder,

@@ -9,16 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["SILENT", "Feedback", "Terminal", "counted"]
-
-
-def counted(number: int, noun: str) -> str:
-    """A number of things.
-
-    >>> counted(1, "map"), counted(1234, "map")
-    ('1 map', '1,234 maps')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+__all__ = ["SILENT", "Feedback", "Terminal"]
 
 
 class Feedback:

@@ -6,7 +6,8 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from wsss_assets.catalog.records import LabelListFile
-from wsss_assets.devkit.image_labels import fetch_label_list, format_label_list
+from wsss_assets.devkit.image_labels import format_label_list
+from wsss_assets.devkit.label_sources import fetch_label_list
 
 if TYPE_CHECKING:
     from wsss_assets.benchmarks import Benchmark

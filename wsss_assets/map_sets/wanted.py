@@ -4,18 +4,40 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wsss_assets.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from wsss_assets.catalog.records import Kind
     from wsss_assets.storage.stored_maps import StoredMaps
 
-__all__ = ["map_stem", "stored_classes", "wanted_activations", "wanted_saliency"]
+__all__ = [
+    "SortedOut",
+    "map_stem",
+    "sorted_out",
+    "stored_classes",
+    "wanted_activations",
+    "wanted_saliency",
+]
 
 _MOST_DIGITS = 3
+
+
+class SortedOut(NamedTuple):
+    """Names of maps by what a label list says of them, in the order that they came in.
+
+    Attributes:
+        listed: of images of the list; of activation maps, of a class that it names.
+        unlisted: of images of the list, and of a class that it does not name.
+        others: of other images, or of the other kind of maps.
+    """
+
+    listed: list[str]
+    unlisted: list[str]
+    others: list[str]
 
 
 def map_stem(image_id: str, class_id: int | None) -> str:
@@ -68,6 +90,27 @@ def wanted_activations(
     }
 
 
+def sorted_out(stems: Iterable[str], labels: Mapping[str, Sequence[int]], kind: Kind) -> SortedOut:
+    """Tell the maps of a label list, by their names, from all others.
+
+    Args:
+        stems: names of maps without suffix.
+        labels: 0-based classes by image id.
+        kind: what maps are looked for.
+    """
+    found = SortedOut([], [], [])
+    for stem in stems:
+        image_id, class_id = (stem, None) if kind == "saliency" else _parts(stem)
+        classes = labels.get(image_id)
+        if classes is None or (kind == "activation" and class_id is None):
+            found.others.append(stem)
+        elif class_id is None or class_id in classes:
+            found.listed.append(stem)
+        else:
+            found.unlisted.append(stem)
+    return found
+
+
 def stored_classes(
     stems: Collection[str], ids: Sequence[str], most_classes: int, where: object
 ) -> dict[str, list[int]]:
@@ -100,11 +143,17 @@ def _classes_by_name(stems: Collection[str], ids: Sequence[str]) -> dict[str, li
     """For every image the classes that names of maps end in."""
     found: dict[str, list[int]] = {image_id: [] for image_id in ids}
     for stem in stems:
-        image_id, _, number = stem.rpartition("_")
+        image_id, class_id = _parts(stem)
         classes = found.get(image_id)
-        if classes is not None and _is_plain_number(number):
-            classes.append(int(number))
+        if classes is not None and class_id is not None:
+            classes.append(class_id)
     return found
+
+
+def _parts(stem: str) -> tuple[str, int | None]:
+    """Image and class that the name of an activation map stands for; None: it names no class."""
+    image_id, _, number = stem.rpartition("_")
+    return image_id, int(number) if _is_plain_number(number) else None
 
 
 def _is_plain_number(text: str) -> bool:

@@ -6,7 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from wsss_assets.benchmarks.mini import BENCHMARK
-from wsss_assets.devkit.image_labels import format_label_list, label_classes
+from wsss_assets.devkit.annotations import label_classes
+from wsss_assets.devkit.image_labels import format_label_list
 from wsss_assets.errors import UnknownNameError, UsageError
 from wsss_assets.mini.maps import (
     ACTIVATION_METHODS,
@@ -17,11 +18,8 @@ from wsss_assets.mini.maps import (
 from wsss_assets.mini.scenes import draw_scene, image_name
 from wsss_assets.parallel import map_with_progress
 from wsss_assets.storage.files import write_atomically
-from wsss_assets.storage.images import (
-    write_label,
-    write_map,
-    write_photo,
-)
+from wsss_assets.storage.images import write_map, write_photo
+from wsss_assets.storage.label_maps import write_label
 from wsss_assets.storage.stamps import claim_folder
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from wsss_assets.models.architecture import Architecture
-    from wsss_assets.models.checkpoints import Weights
+    from wsss_assets.models.loading import Weights
 
 __all__ = [
     "create_model",
@@ -143,7 +143,7 @@ def create_model(name: str, num_classes: int | None = None) -> nn.Module:
 
 
 def load_weights(net: nn.Module, weights: Weights, *more: Weights) -> nn.Module:
-    """Load a checkpoint as its authors publish it; see `wsss_assets.models.checkpoints`.
+    """Load a checkpoint as its authors publish it; see `wsss_assets.models.loading`.
 
     Args:
         net: made by `create_model`.
@@ -158,7 +158,7 @@ def load_weights(net: nn.Module, weights: Weights, *more: Weights) -> nn.Module:
         WeightsError: a file is unreadable or would run code, or names or shapes do not match: all
             missing, unexpected and mis-shaped keys are named, and nothing is loaded.
     """
-    from wsss_assets.models.checkpoints import load
+    from wsss_assets.models.loading import load
 
     load(net, weights, *more)
     return net

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from wsss_assets.errors import WeightsError
-from wsss_assets.models.checkpoints import MOST_NAMED
+from wsss_assets.models.refusing import MOST_NAMED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,7 +22,7 @@ from torch import nn
 from wsss_assets.errors import MissingDependencyError, UsageError, WeightsError
 from wsss_assets.models.architecture import Architecture, Normalisation
 from wsss_assets.models.finishing import finite, rounded
-from wsss_assets.models.onnx_settings import OnnxSettings, prepared
+from wsss_assets.models.onnx_settings import LARGEST_SIDE, OnnxSettings, can_be_shown, prepared
 from wsss_assets.models.preparing import one_size
 from wsss_assets.models.resizing import pillow
 
@@ -158,7 +158,13 @@ def _opened(path: Path, device: torch.device) -> Any:  # noqa: ANN401
                 "the onnxruntime installed here cannot use a GPU",
                 hint="pip install onnxruntime-gpu in its place, or pass --device cpu",
             )
-        cuda = {"device_id": device.index or 0, "use_tf32": 0}
+        # By default convolutions are tried out, and the one that happens to be fastest is taken.
+        options.use_deterministic_compute = True
+        cuda = {
+            "device_id": device.index or 0,
+            "use_tf32": 0,
+            "cudnn_conv_algo_search": "HEURISTIC",
+        }
         providers.insert(0, ("CUDAExecutionProvider", cuda))
     try:  # from bytes: nothing beside the file is read
         return runtime.InferenceSession(path.read_bytes(), options, providers=providers)
@@ -225,6 +231,12 @@ def _size(net: OnnxNetwork, settings: OnnxSettings, path: Path) -> tuple[int, in
             f"{path} takes photos of one size only",
             expected=str(net.fixed_size),
             found=str(settings.size),
+        )
+    if not can_be_shown(net.fixed_size):
+        raise WeightsError(
+            f"{path} takes photos of a size that cannot be",
+            expected=f"sides of 1 to {LARGEST_SIDE} pixels",
+            found=" x ".join(map(str, net.fixed_size)),
         )
     return net.fixed_size
 

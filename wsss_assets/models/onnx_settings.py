@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     from wsss_assets.models.resizing import PillowRule
     from wsss_assets.storage.images import UInt8
 
-__all__ = ["OnnxSettings", "prepared", "read_onnx_settings"]
+__all__ = ["LARGEST_SIDE", "OnnxSettings", "can_be_shown", "prepared", "read_onnx_settings"]
+
+LARGEST_SIDE = 4096
+"""Pixels of a side of what a network is shown: a batch of 8 takes 1.6 GB then, before the network.
+
+Published saliency networks are shown at most 2560 × 1440.
+"""
 
 _ACTIVATIONS = ("auto", "sigmoid", "none")
 _CHANNELS = ("RGB", "BGR")
@@ -36,7 +42,8 @@ class OnnxSettings:
     """What an ONNX file is shown, and which of its outputs is the map.
 
     Attributes:
-        size: (h, w) that photos are stretched to; None: the file says it.
+        size: (h, w) that photos are stretched to, each at most `LARGEST_SIDE`; None: the file says
+            it.
         resize: the filter of Pillow that does it, and that stretches the map back.
         mean: subtracted from what `scale` leaves, by channel in the order of `channels`.
         std: what that is divided by.
@@ -63,7 +70,10 @@ class OnnxSettings:
 
     def __post_init__(self) -> None:
         checks = {
-            "size": (self.size is None or _are(self.size, 2, whole=True), "two whole numbers, h w"),
+            "size": (
+                self.size is None or (_are(self.size, 2, whole=True) and can_be_shown(self.size)),
+                f"two whole numbers, h w, of 1 to {LARGEST_SIDE}",
+            ),
             "resize": (self.resize in _RULES, ", ".join(_RULES)),
             "mean": (_are(self.mean, 3), "three numbers"),
             "std": (_are(self.std, 3) and all(self.std), "three numbers other than 0"),
@@ -87,6 +97,11 @@ class OnnxSettings:
     def as_dict(self) -> dict[str, Any]:
         """The settings in JSON types."""
         return asdict(self)
+
+
+def can_be_shown(size: tuple[int, int]) -> bool:
+    """Whether photos of a size (h, w) can be held in memory without asking how much there is."""
+    return all(1 <= side <= LARGEST_SIDE for side in size)
 
 
 def read_onnx_settings(config: Path | None = None, **given: Any) -> OnnxSettings:  # noqa: ANN401

@@ -12,9 +12,7 @@ from wsss_assets.benchmarks import get_benchmark
 from wsss_assets.catalog.catalog import get_map_set, map_set_names
 from wsss_assets.catalog.names import no_map_set, resolve_name
 from wsss_assets.catalog.records import (
-    MADE_MAPS_NAME,
     SET_ID_PATTERN,
-    MadeMaps,
     Manifest,
     MapSet,
     PublishedSet,
@@ -35,6 +33,8 @@ from wsss_assets.map_sets.lists import list_file
 from wsss_assets.map_sets.packing import pack_split
 from wsss_assets.map_sets.repository import MANIFEST_NAME
 from wsss_assets.map_sets.store import local_name, staging_lock
+from wsss_assets.map_sets.wanted import sorted_out
+from wsss_assets.publish.recorded import RecordedMaps, made_from, read_made, tell_of_record
 from wsss_assets.storage.files import (
     has_digest,
     remove_leftovers,
@@ -43,11 +43,13 @@ from wsss_assets.storage.files import (
     write_atomically,
 )
 from wsss_assets.storage.remote import open_stored_maps
+from wsss_assets.words import counted
 
 if TYPE_CHECKING:
     from wsss_assets.catalog.records import LabelListFile, SplitShards
     from wsss_assets.devkit.image_labels import ImageLabels
     from wsss_assets.map_sets.feedback import Feedback
+    from wsss_assets.storage.stored_maps import StoredMaps
 
 __all__ = ["UNRELEASED", "check_staged", "describe", "pack", "read_staged", "said_by_record"]
 
@@ -126,10 +128,8 @@ def said_by_record(set_id: str, maps: str | Path) -> str | None:
     Raises:
         RecordError: the record is damaged.
     """
-    path = Path(maps) / MADE_MAPS_NAME
-    if _is_known(set_id) or not path.is_file():
-        return None
-    return parse_record(MadeMaps, path.read_bytes(), str(path)).made_by
+    made = None if _is_known(set_id) else read_made(maps)
+    return None if made is None else made.made_by
 
 
 def pack(
@@ -147,7 +147,8 @@ def pack(
 
     Shards are moved into place when they are whole and the manifest is written last, so what a
     kill leaves behind is never taken for packed. What was packed under the same id and split is
-    replaced.
+    replaced. Maps that `regenerate` made are held to the record beside them, and what it says of
+    them all goes into the manifest.
 
     Args:
         maps: a folder, zip or address of the maps.
@@ -162,17 +163,19 @@ def pack(
 
     Raises:
         FolderInUseError: the split was packed with another list of images or classes.
-        ChecksumError: the maps are an archive of the authors, but not the one in the record.
-        DataError: there are no maps of these images.
+        ChecksumError: the maps are an archive of the authors, but not the one in the record; or a
+            map is not the one that `regenerate` made.
+        DataError: there are no maps of these images, or not those that `regenerate` made.
     """
     record = _with_digest(record, maps)
+    made = read_made(maps)
     _label_list(read_staged(staging), staging, record.benchmark, split, labels)
     home = staging / record.id
     home.mkdir(parents=True, exist_ok=True)
     remove_leftovers(staging)
     with open_stored_maps(maps) as source, temporary_folder(home / split) as folder:
         content = pack_split(
-            source,
+            source if made is None else RecordedMaps(source, made, record, labels),
             tuple(labels),
             kind=record.kind,
             folder=folder,
@@ -184,6 +187,10 @@ def pack(
             workers=workers,
             progress=feedback.items,
         )
+        _tell_of_strangers(source, labels, record, feedback)
+        if made is not None:
+            content = content.model_copy(update={"made": made_from(made)})
+            tell_of_record(made, labels, feedback)
         with staging_lock(staging):  # others may have packed meanwhile
             before = read_staged(staging)
             listed = _label_list(before, staging, record.benchmark, split, labels)
@@ -267,6 +274,19 @@ def _with_digest(record: MapSet, maps: str | Path) -> MapSet:
         )
     seen = record.archive.model_copy(update={"size": path.stat().st_size, "sha256": sha256})
     return record.model_copy(update={"archive": seen})
+
+
+def _tell_of_strangers(
+    source: StoredMaps, labels: ImageLabels, record: MapSet, feedback: Feedback
+) -> None:
+    """Say which maps the label list does not name; it may be meant."""
+    found = sorted_out(source.stems(), labels, record.kind)
+    for stems, what in (
+        (found.unlisted, "of a class that the list does not name: packed like the others"),
+        (found.others, "of none of these images: left out"),
+    ):
+        if stems:
+            feedback.say(f"{counted(len(stems), 'map')} {what}, e.g. {', '.join(stems[:3])}")
 
 
 def _label_list(

@@ -34,7 +34,8 @@ from wsss_assets.storage.files import (
     temporary_folder,
     write_atomically,
 )
-from wsss_assets.storage.hub import Attempts, fetch_hub_file, troubles
+from wsss_assets.storage.hub import fetch_hub_file
+from wsss_assets.storage.hub_faults import HubAttempts, troubles
 from wsss_assets.storage.receipts import Receipts
 
 if TYPE_CHECKING:
@@ -305,7 +306,7 @@ class _HubSide:
 
     def _commit(self, plan: Plan, operations: list[Any]) -> str:
         """Commit on the expected parent; a commit whose answer was lost is found again."""
-        attempts = Attempts(f"the commit to {self.repo_id}", self.sleep, verb="made")
+        attempts = HubAttempts(f"the commit to {self.repo_id}", self.sleep, verb="made")
         message = f"Publish {plan.manifest.version}"
         while True:
             try:
@@ -341,7 +342,7 @@ class _HubSide:
         ) from error
 
     def _ask(self, what: str, request: Callable[[], Any]) -> Any:  # noqa: ANN401
-        attempts = Attempts(f"{what} of {self.repo_id}", self.sleep, verb="had")
+        attempts = HubAttempts(f"{what} of {self.repo_id}", self.sleep, verb="had")
         while True:
             try:
                 return request()

@@ -14,7 +14,7 @@ from wsss_assets.errors import ImageFormatError, MissingFileError, SizeMismatchE
 from wsss_assets.models.delivering import strided_size
 from wsss_assets.models.views import views
 from wsss_assets.regenerate.activation_work import ActivationWork
-from wsss_assets.storage.images import read_label
+from wsss_assets.storage.label_maps import read_label
 from wsss_assets.storage.receipts import files_version
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from wsss_assets.catalog.weights import describe_source, describe_training
 from wsss_assets.errors import DataError, UsageError
 from wsss_assets.map_sets.feedback import SILENT
 from wsss_assets.models.activation import ActivationMethod
-from wsss_assets.regenerate.weights import TENSORS_NAME, known_as, resolve
+from wsss_assets.regenerate.weights import TENSORS_NAME, resolve
+from wsss_assets.regenerate.weights_cache import known_as
 from wsss_assets.storage.files import sha256_file, write_atomically
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from wsss_assets.catalog.records import PublishedWeights
     from wsss_assets.map_sets.feedback import Feedback
     from wsss_assets.models.architecture import Architecture
-    from wsss_assets.regenerate.weights import WeightsFile
+    from wsss_assets.regenerate.weights_cache import WeightsFile
 
 __all__ = ["CARD_NAME", "convert_weights", "model_card"]
 
@@ -71,7 +72,7 @@ def convert_weights(
         WsssAssetsError: whatever `resolve` raises.
     """
     from wsss_assets.models import create_model, find_model, load_weights
-    from wsss_assets.models.checkpoints import save_safetensors
+    from wsss_assets.models.safetensors_files import save_safetensors
 
     network = find_model(model or _model_of(given))
     tensors, card = folder / TENSORS_NAME, folder / CARD_NAME

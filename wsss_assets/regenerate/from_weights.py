@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from wsss_assets.models.architecture import Architecture
     from wsss_assets.regenerate.activation import ActivationOptions
     from wsss_assets.regenerate.device import Precision
-    from wsss_assets.regenerate.weights import WeightsFile
+    from wsss_assets.regenerate.weights_cache import WeightsFile
     from wsss_assets.regenerate.work import Work
 
 __all__ = ["regenerate"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wsss_assets.benchmarks import get_benchmark, list_benchmarks
 from wsss_assets.catalog.names import is_place, weights_names
 from wsss_assets.catalog.records import MADE_MAPS_NAME, MadeMaps, parse_record
 from wsss_assets.errors import UnknownNameError, UsageError
@@ -20,12 +21,16 @@ from wsss_assets.storage.shard_maps import ShardActivations, ShardSaliency
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from wsss_assets.benchmarks import Benchmark
     from wsss_assets.catalog.records import Kind
     from wsss_assets.devkit.image_labels import Classes
     from wsss_assets.map_sets.feedback import Feedback
     from wsss_assets.storage.maps import ActivationSource, SaliencySource
 
 __all__ = ["Given", "open_given"]
+
+_USUAL = "voc2012"
+"""The benchmark that is meant where none is named."""
 
 
 def _unseen(_image_id: str) -> None:
@@ -51,6 +56,7 @@ class Given:
         made: the record that lies beside them; None: there is none.
         own_frame: whether they have the size at which the authors' script writes them, and not
             that of their photos; None: not recorded.
+        num_classes: how many classes the network of activation maps knows; None: not recorded.
     """
 
     maps: SaliencySource | ActivationSource
@@ -64,6 +70,31 @@ class Given:
     options: Mapping[str, Any] = field(default_factory=dict)
     made: MadeMaps | None = None
     own_frame: bool | None = None
+    num_classes: int | None = None
+
+    def of_benchmark(self, name: str | None = None) -> Benchmark:
+        """Whose classes these are, as far as that can be known.
+
+        Args:
+            name: of the benchmark that a person named; None: the recorded one, or else one that
+                has as many classes as are recorded.
+
+        Raises:
+            UnknownNameError: there is no such benchmark.
+            UsageError: it has another number of classes, or none has so many.
+        """
+        named = name or self.benchmark
+        names = (named,) if named else dict.fromkeys((_USUAL, *list_benchmarks()))
+        known = [get_benchmark(one) for one in names]
+        for one in known:
+            if self.num_classes in {None, len(one.classes)}:
+                return one
+        raise UsageError(
+            f"these are maps of a network that knows {self.num_classes} classes",
+            expected="a benchmark of so many",
+            found=", ".join(f"{one.name} of {len(one.classes)}" for one in known),
+            hint="name another with --benchmark" if name is not None else None,
+        )
 
 
 def open_given(
@@ -163,7 +194,15 @@ def _open_folder(folder: Path, kind: Kind | None) -> Given:
         },
         record,
         settings["frame"] == "own" if "frame" in settings else None,
+        _num_classes(settings),
     )
+
+
+def _num_classes(work: Mapping[str, Any]) -> int | None:
+    """How many classes are recorded, of a method or of the classifier of attribution maps."""
+    classifier = work.get("classifier")
+    found = (classifier if isinstance(classifier, dict) else work).get("classes")
+    return found if isinstance(found, int) else None
 
 
 def _classes_in(names: Iterable[str], files: Mapping[str, Path]) -> dict[str, Classes | None]:

@@ -12,7 +12,7 @@ import torch
 
 from wsss_assets import __version__
 from wsss_assets.regenerate.device import Runner
-from wsss_assets.storage.images import PILLOW_VERSION
+from wsss_assets.storage.pictures import PILLOW_VERSION
 from wsss_assets.storage.stamps import read_stamp
 
 if TYPE_CHECKING:

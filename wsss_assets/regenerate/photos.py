@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wsss_assets.errors import DataError, ListFormatError, MissingFileError
-from wsss_assets.map_sets.feedback import SILENT, counted
+from wsss_assets.map_sets.feedback import SILENT
 from wsss_assets.parallel import default_workers, ordered_map
 from wsss_assets.storage.image_ids import refuse_twice
 from wsss_assets.storage.images import PHOTO_SUFFIXES, image_size
+from wsss_assets.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

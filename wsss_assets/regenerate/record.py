@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wsss_assets.regenerate.job import Job
-    from wsss_assets.regenerate.weights import WeightsFile
+    from wsss_assets.regenerate.weights_cache import WeightsFile
     from wsss_assets.storage.receipts import Receipt
 
 __all__ = ["Origin", "loaded_weights", "write_record"]

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from wsss_assets.errors import DataError, WeightsError
-from wsss_assets.map_sets.feedback import counted
 from wsss_assets.parallel import default_workers, most_at_once, ordered_map
 from wsss_assets.regenerate.decoding import Decoders
 from wsss_assets.regenerate.device import Runner, device_name
@@ -22,6 +21,7 @@ from wsss_assets.regenerate.writing import MapFolder
 from wsss_assets.storage.files import sha256_file
 from wsss_assets.storage.receipts import Receipts
 from wsss_assets.storage.stamps import claim_folder, place, release_folder
+from wsss_assets.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -17,13 +17,14 @@ from wsss_assets.evaluation.confusion import confusion_matrix, empty_confusion
 from wsss_assets.evaluation.scores import score
 from wsss_assets.labels.make import make_label
 from wsss_assets.labels.recipes import get_recipe
-from wsss_assets.map_sets.feedback import SILENT, counted
+from wsss_assets.map_sets.feedback import SILENT
 from wsss_assets.parallel import default_workers, ordered_map
 from wsss_assets.regenerate.from_weights import regenerate
 from wsss_assets.regenerate.job import IMAGES
 from wsss_assets.storage.maps import ActivationFolder, SaliencyFolder
 from wsss_assets.storage.shard_maps import ShardActivations
 from wsss_assets.storage.stamps import differences, read_stamp
+from wsss_assets.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -204,7 +205,11 @@ def verify(
             raise DataError(f"no map could be remade; {image_id}: {reason}")
         here = {key: value for key, value in (read_stamp(out) or {}).items() if key != IMAGES}
         apart = {} if recorded is None else differences(recorded, here)
-        departures = {key: values for key, values in apart.items() if key not in _NO_DEPARTURES}
+        departures = {
+            key: (one, other)
+            for key, (one, other) in apart.items()
+            if key not in _NO_DEPARTURES and one != other  # what is not there is as good as None
+        }
         made = [one for one in ids if one not in summary.failed]
         remade = ActivationFolder(out) if options.get("activation") else SaliencyFolder(out)
         found = compare(maps, remade, made, labelling or Labelling())

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from wsss_assets.errors import SizeMismatchError, UsageError
 from wsss_assets.storage.files import replaced
-from wsss_assets.storage.images import label_palette
+from wsss_assets.storage.label_maps import label_palette
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

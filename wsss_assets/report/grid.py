@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wsss_assets.evaluation.grid.cells import NOTICE
-from wsss_assets.map_sets.feedback import counted
 from wsss_assets.report.contact_sheet import heat_colours
 from wsss_assets.report.grid_tables import (
     grid_csv,
@@ -17,6 +16,7 @@ from wsss_assets.report.grid_tables import (
 )
 from wsss_assets.report.svg import cut, document, text
 from wsss_assets.storage.files import write_atomically
+from wsss_assets.words import counted
 
 if TYPE_CHECKING:
     from wsss_assets.evaluation.grid.cells import Cell

@@ -5,10 +5,10 @@ from __future__ import annotations
 from math import ceil, floor, isnan, sqrt
 from typing import TYPE_CHECKING
 
-from wsss_assets.map_sets.feedback import counted
 from wsss_assets.report.placing import Box, Dot, place_names
 from wsss_assets.report.svg import document, heading, minus, safe, text
 from wsss_assets.report.thresholds import provenance
+from wsss_assets.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wsss_assets.map_sets.feedback import counted
+from wsss_assets.words import counted
 
 __all__ = ["provenance_line"]
 

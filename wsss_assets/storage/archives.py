@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 from wsss_assets.errors import ArchiveError, MissingFileError
 from wsss_assets.storage.files import looks_like_a_page
 from wsss_assets.storage.images import MAP_SUFFIXES
-from wsss_assets.storage.stored_maps import StoredMaps, fingerprint_of
+from wsss_assets.storage.stored_maps import StoredMaps, fingerprint_of, refuse_dictionaries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -126,6 +126,7 @@ class ZipMaps(StoredMaps):
             _check_entries(entries, end)
             members = _by_stem(_maps_below(entries, folder.strip("/")))
         if not members:
+            refuse_dictionaries(self._name, (entry.filename for entry in entries))
             raise MissingFileError(
                 f"{self._name} holds no {' or '.join(MAP_SUFFIXES)} file",
                 found=f"{len(entries)} entries, e.g. {entries[0].filename!a}" if entries else None,

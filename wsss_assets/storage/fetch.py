@@ -13,8 +13,8 @@ from wsss_assets.storage.files import replaced, sha256_file
 from wsss_assets.storage.resumed import ResumedDownload
 from wsss_assets.storage.web import (
     NETWORK_FAULTS,
-    Attempts,
     CutOffError,
+    WebAttempts,
     announced_length,
     check_address,
     is_offline,
@@ -81,7 +81,7 @@ def fetch_file(
     check_address(url)
     hint = _hint(path, instead)
     _refuse_offline(url, hint)
-    attempts = Attempts(url, hint, sleep)
+    attempts = WebAttempts(url, hint, sleep)
     again = True
     while True:
         try:
@@ -141,7 +141,7 @@ def fetch_archive(
     check_address(url)
     hint = _hint(path, instead)
     _refuse_offline(url, hint)
-    attempts = Attempts(url, hint, sleep)
+    attempts = WebAttempts(url, hint, sleep)
     download = ResumedDownload(
         url, path, size=size, advance=advance or (lambda _: None), timeout=timeout
     )

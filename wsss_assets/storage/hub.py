@@ -17,16 +17,16 @@ from urllib.parse import quote
 from wsss_assets import __version__
 from wsss_assets.errors import ChecksumError, FetchError, MissingDependencyError
 from wsss_assets.storage.fetch import cache_folder
-from wsss_assets.storage.files import refuse_disk_trouble, write_atomically
+from wsss_assets.storage.files import write_atomically
+from wsss_assets.storage.hub_faults import HubAttempts, is_final, reason_of, troubles
 from wsss_assets.storage.steady import SteadyFile
 from wsss_assets.storage.verified import is_whole
-from wsss_assets.storage.web import is_offline, pause
+from wsss_assets.storage.web import is_offline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 __all__ = [
-    "Attempts",
     "cached_hub_file",
     "drop_hub_file",
     "fetch_hub_file",
@@ -34,15 +34,8 @@ __all__ = [
     "hub_repository_folder",
     "open_hub_file",
     "resolve_commit",
-    "troubles",
 ]
 
-_TRIES = 6
-_ASKED_ITSELF = 3
-"""What one failure counts where the Hub's library has asked several times before it gave up."""
-
-_PASSING = {403, 408, 409, 412, 425, 429}
-_FINAL_ERRORS = {"GatedRepoError", "HFValidationError"}
 _LIBRARY = {"library_name": "wsss-assets", "library_version": __version__}
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -66,7 +59,7 @@ def resolve_commit(
     if revision is not None and _COMMIT.fullmatch(revision):
         return revision
     hub = _hub()
-    attempts = Attempts(f"{repo_id} at {revision or 'its default branch'}", sleep)
+    attempts = HubAttempts(f"{repo_id} at {revision or 'its default branch'}", sleep)
     while True:
         try:
             if is_offline():
@@ -76,7 +69,7 @@ def resolve_commit(
             try:
                 attempts.failed(error)
             except FetchError:
-                if _is_final(_status(_telling(error))):
+                if is_final(error):
                     raise
                 with contextlib.suppress(FetchError):
                     return _remembered_commit(repo_id, revision)
@@ -136,7 +129,7 @@ def fetch_hub_file(
         FetchError: no such file, no permission, no network, or still failing after six tries.
         ChecksumError: the file is not what the record says, and was not when fetched again.
     """
-    attempts = Attempts(f"{path} of {repo_id} at {revision[:12]}", sleep, expires=True)
+    attempts = HubAttempts(f"{path} of {repo_id} at {revision[:12]}", sleep, expires=True)
     counter = _counter(advance)
     damaged = False
     while True:
@@ -177,7 +170,7 @@ def open_hub_file(address: str, *, sleep: Callable[[float], None] = time.sleep) 
     Raises:
         FetchError: it is not there, or cannot be reached; later, what is read.
     """
-    attempts = Attempts(address, sleep, expires=True)
+    attempts = HubAttempts(address, sleep, expires=True)
     while True:
         try:
             # Without a cache of its own, no more is asked for than is read.
@@ -203,7 +196,7 @@ class _Translated:
         try:
             return bytes(self._file.read(size))
         except troubles() as error:
-            raise OSError(_reason(_telling(error))) from error
+            raise OSError(reason_of(error)) from error
 
 
 def _hub() -> Any:  # noqa: ANN401 (a module)
@@ -260,120 +253,6 @@ def _remember_commit(repo_id: str, revision: str | None, commit: str) -> None:
 
 def _reference(repo_id: str, name: str) -> Path:
     return cache_folder() / "references" / repo_id / quote(name, safe="")
-
-
-def troubles() -> tuple[type[BaseException], ...]:
-    """What a request may raise; the HTTP library underneath differs by version."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    transport = [base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError"]
-    # RuntimeError is what a failed upload comes wrapped in.
-    return (OSError, ValueError, RuntimeError, *transport)
-
-
-class Attempts:
-    """Decides between waiting and giving up.
-
-    Args:
-        what: what is asked for, in words.
-        sleep: what waits between tries.
-        verb: what cannot be done with it in the end.
-        expires: whether it lies at an address that may expire, which a 403 then says.
-    """
-
-    def __init__(
-        self,
-        what: str,
-        sleep: Callable[[float], None],
-        *,
-        verb: str = "fetched",
-        expires: bool = False,
-    ) -> None:
-        self.what = what
-        self.sleep = sleep
-        self.verb = verb
-        self.expires = expires
-        self.tries = self.failures = 0
-
-    def failed(self, error: BaseException) -> None:
-        """Wait before the next try, or raise what the user should read.
-
-        Raises:
-            FetchError: asking again is in vain, or was six times.
-            OSError: it cannot be stored.
-        """
-        cause = _telling(error)
-        refuse_disk_trouble(cause, f"fetching {self.what}")
-        if is_offline():
-            raise FetchError(
-                f"{self.what} is not in the cache",
-                found="HF_HUB_OFFLINE is set",
-                hint="unset HF_HUB_OFFLINE and run the same command once with a network; "
-                "afterwards no network is needed",
-            ) from error
-        status = _status(cause)
-        forbidden = status == 403 and not self.expires
-        nonsense = type(cause) is ValueError or type(cause).__name__ in _FINAL_ERRORS
-        if _is_final(status) or forbidden or nonsense:
-            raise FetchError(
-                f"{self.what} cannot be {self.verb}", found=_reason(cause), hint=_ADVICE.get(status)
-            ) from error
-        self.tries += 1
-        self.failures += _ASKED_ITSELF if type(error).__name__ == "LocalEntryNotFoundError" else 1
-        if self.failures >= _TRIES:
-            raise FetchError(
-                f"{self.what} cannot be {self.verb}",
-                found=_reason(cause),
-                done=f"tried {self.tries} times; what was fetched before is kept",
-                hint="try again later, or through a mirror: HF_ENDPOINT=https://…",
-            ) from error
-        pause(self.failures, _retry_after(cause), self.sleep)
-
-
-_ADVICE = {
-    401: "is the name right? A private repository needs a token, and publishing one with "
-    "write access: HF_TOKEN, or 'hf auth login'",
-    403: "has the token (HF_TOKEN, or 'hf auth login') the right to do this? For a gated "
-    "repository, ask for access on its page",
-    404: "are repository, revision and id right?",
-}
-
-
-def _telling(error: BaseException) -> BaseException:
-    """The exception that says most: the Hub's answer, or else what was raised first.
-
-    The Hub's library wraps both in 'cannot find the file in the local cache'.
-    """
-    chain = list(_causes(error))
-    return next((one for one in chain if _status(one)), chain[-1])
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__
-
-
-def _status(error: BaseException) -> int:
-    """The HTTP status that an exception speaks of; 0 for none."""
-    return int(getattr(getattr(error, "response", None), "status_code", 0))
-
-
-def _is_final(status: int) -> bool:
-    """Whether asking again is in vain; 403 is what an address says that has expired."""
-    return 400 <= status < 500 and status not in _PASSING
-
-
-def _retry_after(error: BaseException) -> float:
-    headers = getattr(getattr(error, "response", None), "headers", {})
-    text = headers.get("Retry-After", "") if headers else ""
-    return float(text) if text.isdecimal() else 0.0
-
-
-def _reason(error: BaseException) -> str:
-    """The first line of a message, which may go on for pages."""
-    text = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return f"HTTP {_status(error)}: {text}" if _status(error) else text
 
 
 class _Counter:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 from wsss_assets.errors import MissingFileError
 from wsss_assets.storage.activation_dicts import read_activation_dict
 from wsss_assets.storage.files import list_files
-from wsss_assets.storage.images import LABEL_SUFFIXES, MAP_SUFFIXES, read_label, read_map
+from wsss_assets.storage.images import MAP_SUFFIXES, read_map
+from wsss_assets.storage.label_maps import LABEL_SUFFIXES, read_label
 from wsss_assets.storage.receipts import files_version
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ __all__ = [
     "LabelFolder",
     "SaliencyFolder",
     "SaliencySource",
+    "is_afar",
     "open_activations",
     "open_saliency",
 ]
@@ -128,6 +130,11 @@ class LabelFolder(_Folder):
             ImageFormatError: it cannot be read as one.
         """
         return read_label(self.path(image_id))
+
+
+def is_afar(source: object) -> bool:
+    """Whether every reading of a source's maps asks another machine for them."""
+    return bool(getattr(source, "is_afar", False))
 
 
 def open_saliency(source: Path | str | SaliencySource) -> SaliencySource:

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wsss_assets.errors import ImageFormatError
-from wsss_assets.storage.images import MOST_PIXELS, UInt8, decode_map
+from wsss_assets.storage.images import UInt8, decode_map
+from wsss_assets.storage.pictures import MOST_PIXELS
 
 __all__ = [
     "RECODING",

@@ -12,7 +12,12 @@ from wsss_assets.storage.archives import ZipMaps
 from wsss_assets.storage.files import by_stem
 from wsss_assets.storage.images import MAP_SUFFIXES
 from wsss_assets.storage.steady import SteadyFile, read_steadily
-from wsss_assets.storage.stored_maps import FolderMaps, StoredMaps, fingerprint_of
+from wsss_assets.storage.stored_maps import (
+    FolderMaps,
+    StoredMaps,
+    fingerprint_of,
+    refuse_dictionaries,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -79,6 +84,7 @@ class RemoteMaps(StoredMaps):
             }
         self._names = by_stem(sorted(self._entries), MAP_SUFFIXES)
         if not self._names:
+            refuse_dictionaries(url, self._entries)
             raise MissingFileError(
                 f"{url} holds no {' or '.join(MAP_SUFFIXES)} file",
                 found=f"{len(self._entries)} other files",

@@ -67,6 +67,7 @@ class _Shards:
     ) -> None:
         self._name = name
         self.contents = contents
+        self.is_afar = any(isinstance(path, str) for path in paths)
         known = _look_through(paths, self.kind) if layout is None else layout
         sizes = GroupSizes(known.sizes)
         if sizes.rows != len(known.ids):

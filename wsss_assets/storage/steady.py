@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Protocol
 
 from wsss_assets.errors import FetchError
-from wsss_assets.storage.web import pause
+from wsss_assets.storage.attempts import pause
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from pathlib import Path
 
-__all__ = ["FolderMaps", "StoredMaps", "fingerprint_of"]
+__all__ = ["FolderMaps", "StoredMaps", "fingerprint_of", "refuse_dictionaries"]
 
 Self = TypeVar("Self", bound="StoredMaps")
 
@@ -68,7 +68,12 @@ class FolderMaps(StoredMaps):
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._files = list_files(folder, MAP_SUFFIXES)
+        try:
+            self._files = list_files(folder, MAP_SUFFIXES)
+        except MissingFileError:
+            if folder.is_dir():
+                refuse_dictionaries(folder, (path.name for path in folder.iterdir()))
+            raise
 
     def __str__(self) -> str:
         return str(self._folder)
@@ -91,6 +96,27 @@ class FolderMaps(StoredMaps):
         """See `StoredMaps`: of names, sizes and times of change."""
         stats = ((path.name, path.stat()) for path in self._files.values())
         return fingerprint_of((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+
+
+def refuse_dictionaries(place: object, names: Iterable[str]) -> None:
+    """Say what to do with a place that holds maps, but in dictionaries of Python.
+
+    Args:
+        place: what holds no map as a picture.
+        names: of the files there.
+
+    Raises:
+        MissingFileError: there are such dictionaries.
+    """
+    dictionaries = [name for name in names if name.lower().endswith(".npy")]
+    if dictionaries:
+        raise MissingFileError(
+            f"{place} holds no maps as PNG",
+            expected="<image id>.png, or <image id>_<class>.png with 0-based classes",
+            found=f"{len(dictionaries):,} .npy, e.g. {min(dictionaries)}",
+            hint="make them as PNG: 'wsss-assets regenerate' without --npy, 'wsss-assets export' "
+            "without --layout npy; of other code's, save rint(255 x) of each class as a grey PNG",
+        )
 
 
 def fingerprint_of(files: Iterable[tuple[object, ...]]) -> str:

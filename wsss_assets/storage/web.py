@@ -6,18 +6,16 @@ import contextlib
 import http.client
 import ipaddress
 import os
-import random
 import ssl
 import sys
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from wsss_assets import __version__
 from wsss_assets.errors import FetchError
+from wsss_assets.storage.attempts import Attempts, Verdict, seconds_asked
 from wsss_assets.storage.files import refuse_disk_trouble
 
 if TYPE_CHECKING:
@@ -27,21 +25,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NETWORK_FAULTS",
-    "Attempts",
     "CutOffError",
+    "WebAttempts",
     "announced_length",
     "check_address",
     "check_redirect",
     "is_offline",
     "opened",
-    "pause",
 ]
 
 NETWORK_FAULTS = (OSError, http.client.HTTPException)
-"""What goes wrong on the way, for `Attempts.failed` to judge."""
+"""What goes wrong on the way, for `WebAttempts` to judge."""
 
 _TRIES = 3
-_LONGEST_WAIT = 60.0
 
 
 def is_offline() -> bool:
@@ -53,20 +49,6 @@ def is_offline() -> bool:
     if constants is not None:
         return bool(constants.HF_HUB_OFFLINE)
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
-
-
-def pause(failures: int, asked: float, sleep: Callable[[float], None]) -> None:
-    """Wait before the next try: as long as the server asks, else longer after each failure.
-
-    Jitter keeps many clients that failed together from coming back together.
-
-    Args:
-        failures: how many there were in a row.
-        asked: seconds that the server asks for; 0: it does not.
-        sleep: what waits.
-    """
-    longer = 2.0 ** (failures - 1) * random.uniform(0.5, 1.0)  # noqa: S311
-    sleep(min(asked or longer, _LONGEST_WAIT))
 
 
 def opened(
@@ -105,8 +87,8 @@ class CutOffError(OSError):
     """Fewer bytes came than were announced."""
 
 
-class Attempts:
-    """Counts what went wrong and decides between waiting and giving up.
+class WebAttempts(Attempts):
+    """Decides between asking an address again and giving up.
 
     Args:
         url: what is asked for.
@@ -115,57 +97,36 @@ class Attempts:
     """
 
     def __init__(self, url: str, hint: str, sleep: Callable[[float], None]) -> None:
-        self.url = url
-        self.hint = hint
-        self.sleep = sleep
-        self.failures = 0
+        super().__init__(url, sleep, most=_TRIES, instead=hint)
+        self._hint = hint
 
-    def failed(self, error: OSError | http.client.HTTPException, *, progress: bool = False) -> None:
-        """Wait before the next try, or give up.
-
-        Args:
-            error: what went wrong.
-            progress: whether this try brought something that the ones before did not; they
-                are then forgotten.
+    def judge(self, error: BaseException) -> Verdict:
+        """What a failure means.
 
         Raises:
-            FetchError: another try would not help, or was the last one.
             OSError: it cannot be stored.
         """
         cause = _cause(error)
         if isinstance(cause, OSError) and not isinstance(cause, urllib.error.HTTPError):
-            refuse_disk_trouble(cause, f"fetching {self.url}")
+            refuse_disk_trouble(cause, f"fetching {self.what}")
         with (
             contextlib.closing(error)
             if isinstance(error, urllib.error.HTTPError)
             else contextlib.nullcontext()
         ):
-            reason, wait = _judge(error)
-        if wait is None:
-            raise FetchError(
-                f"{self.url} cannot be fetched", found=reason, hint=self.hint
-            ) from error
-        self.failures = 1 if progress else self.failures + 1
-        if self.failures >= _TRIES:
-            raise FetchError(
-                f"{self.url} cannot be fetched",
-                found=reason,
-                done=f"tried {_TRIES} times",
-                hint=f"try again later, or {self.hint}",
-            ) from error
-        pause(self.failures, wait, self.sleep)
+            return Verdict(*_judge(error), advice=self._hint)
 
 
-def _cause(error: OSError | http.client.HTTPException) -> object:
+def _cause(error: BaseException) -> object:
     return error.reason if isinstance(error, urllib.error.URLError) else error
 
 
-def _judge(error: OSError | http.client.HTTPException) -> tuple[str, float | None]:
+def _judge(error: BaseException) -> tuple[str, float | None]:
     """The reason in words and the seconds to wait: 0 for the usual, None for giving up."""
     if isinstance(error, urllib.error.HTTPError):
         reason = f"HTTP {error.code} {error.reason}"
         if error.code == 429 or error.code >= 500:
-            return reason, _retry_after(error.headers)
+            return reason, seconds_asked(error.headers.get("Retry-After"))
         return reason, None
     cause = _cause(error)
     if isinstance(cause, (ssl.SSLCertVerificationError, ConnectionRefusedError)):
@@ -175,17 +136,6 @@ def _judge(error: OSError | http.client.HTTPException) -> tuple[str, float | Non
     if isinstance(cause, (ConnectionError, CutOffError, http.client.HTTPException, ssl.SSLError)):
         return f"the connection broke: {cause or type(cause).__name__}", 0.0
     return f"no network: {cause}", None
-
-
-def _retry_after(headers: Message) -> float:
-    text = (headers.get("Retry-After") or "").strip()
-    if text.isascii() and text.isdecimal():
-        return float(text)
-    try:
-        moment = parsedate_to_datetime(text).timestamp()
-    except (TypeError, ValueError):
-        return 0.0
-    return max(moment - time.time(), 0.0)
 
 
 class _CheckedRedirects(urllib.request.HTTPRedirectHandler):

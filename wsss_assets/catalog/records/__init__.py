@@ -23,7 +23,7 @@ from wsss_assets.catalog.records.files import (
     RepoFile,
     SplitShards,
 )
-from wsss_assets.catalog.records.made import MADE_MAPS_NAME, LoadedWeights, MadeMaps
+from wsss_assets.catalog.records.made import MADE_MAPS_NAME, LoadedWeights, MadeFrom, MadeMaps
 from wsss_assets.catalog.records.makers import (
     Archive,
     Maker,
@@ -47,6 +47,7 @@ __all__ = [
     "Kind",
     "LabelListFile",
     "LoadedWeights",
+    "MadeFrom",
     "MadeMaps",
     "Maker",
     "Manifest",

@@ -18,6 +18,7 @@ from wsss_assets.catalog.records.fields import (
     RepoPath,
     Sha256,
 )
+from wsss_assets.catalog.records.made import MadeFrom
 
 __all__ = ["Hole", "LabelListFile", "Publication", "RepoFile", "SplitShards"]
 
@@ -69,6 +70,7 @@ class SplitShards(Record):
             where they were not decoded.
         files: the shards, in order.
         holes: the maps that are not there, in the order of the rows.
+        made: how they were made, where that is on record; None: where it is not.
     """
 
     rows: PositiveInt
@@ -78,6 +80,7 @@ class SplitShards(Record):
     pixels_sha256: Sha256 | None
     files: Annotated[tuple[RepoFile, ...], Field(min_length=1)]
     holes: tuple[Hole, ...] = ()
+    made: MadeFrom | None = None
 
     @field_validator("files")
     @classmethod

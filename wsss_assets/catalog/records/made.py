@@ -9,7 +9,7 @@ from pydantic import Field, PositiveInt
 from wsss_assets.catalog.records.base import Record
 from wsss_assets.catalog.records.fields import Kind, Line, Name, Sha256
 
-__all__ = ["MADE_MAPS_NAME", "LabelsUsed", "LoadedWeights", "MadeMaps"]
+__all__ = ["MADE_MAPS_NAME", "LabelsUsed", "LoadedWeights", "MadeFrom", "MadeMaps"]
 
 MADE_MAPS_NAME = "wsss-assets.map-set.json"
 """Lies beside maps that this package made from weights."""
@@ -41,6 +41,32 @@ class LabelsUsed(Record):
     source: Line
     sha256: Sha256
     images: Annotated[int, Field(ge=0)]
+
+
+class MadeFrom(Record):
+    """How the maps of a packed split were made: what `MadeMaps` says of them all.
+
+    Attributes:
+        model: name of the network.
+        unknown: what is not known of it, or was chosen here; None: nothing.
+        made_by: model, weights and program in a sentence.
+        weights: the files that were loaded, in order.
+        settings: all else that decides the maps, versions of programs among it.
+        python: version of the interpreter.
+        devices: how many of the maps of the run were made on what.
+        smallest_batch: to what size batches were halved; None: they were not.
+        labels: by which activation maps were made; None: these are none.
+    """
+
+    model: Line
+    unknown: Line | None
+    made_by: Line
+    weights: tuple[LoadedWeights, ...]
+    settings: dict[str, Any]
+    python: Line
+    devices: dict[str, PositiveInt]
+    smallest_batch: PositiveInt | None
+    labels: LabelsUsed | None
 
 
 class MadeMaps(Record):

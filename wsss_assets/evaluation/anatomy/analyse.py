@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from wsss_assets.errors import DataError, MissingFileError, UsageError
+from wsss_assets.errors import UsageError, about
 from wsss_assets.evaluation.anatomy.boundaries import WIDTHS, BandScores, BoundaryBands
 from wsss_assets.evaluation.anatomy.counts import (
     FOUND_FROM,
@@ -15,7 +15,7 @@ from wsss_assets.evaluation.anatomy.counts import (
     ErrorAnatomy,
 )
 from wsss_assets.evaluation.confusion import label_digest
-from wsss_assets.evaluation.image_lists import first_few, unique_ids
+from wsss_assets.evaluation.image_lists import unique_ids, unpredicted
 from wsss_assets.labels.folder import open_saliency_for
 from wsss_assets.labels.make import make_label
 from wsss_assets.labels.recipes import get_recipe
@@ -158,13 +158,9 @@ def analyse_errors(
     wanted = unique_ids(truths.files if ids is None else ids)
     if not wanted:
         raise UsageError("the list of images is empty, so there are no errors to take apart")
-    missing = tuple(image_id for image_id in wanted if image_id not in guesses)
-    if missing and not skip_missing:
-        raise MissingFileError(
-            f"{len(missing)} of {len(wanted)} images have no prediction: {first_few(missing)}",
-            done="nothing was counted",
-            hint="take those there are with --skip-missing (in Python: skip_missing=True)",
-        )
+    missing = unpredicted(
+        wanted, guesses, skip_missing, "nothing was counted", "take those there are"
+    )
     present = ranks.stretch([image_id for image_id in wanted if image_id in guesses])
     for counts, rings, digest in map_with_progress(counter, present, workers, progress):
         anatomy.add(counts, digest)
@@ -199,9 +195,6 @@ class _Counter:
 
     def __call__(self, image_id: str) -> tuple[AnatomyCounts, Int64, int]:
         truth, guess = self.truths.read(image_id), self.guesses.read(image_id)
-        try:
+        with about(image_id):
             counts = self.anatomy.count(guess, truth)
-        except DataError as error:
-            error.summary = f"{image_id}: {error.summary}"
-            raise
         return counts, self.bands.count(guess, truth), label_digest(image_id, truth)

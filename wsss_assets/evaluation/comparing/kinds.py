@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from wsss_assets.catalog.names import is_place, map_set_names
 from wsss_assets.errors import FolderInUseError, ImageFormatError, MissingFileError, UsageError
 from wsss_assets.storage.files import list_files
-from wsss_assets.storage.images import MAP_SUFFIXES, read_label, read_map, shows_label_colours
+from wsss_assets.storage.images import MAP_SUFFIXES, read_map
+from wsss_assets.storage.label_maps import read_label, shows_label_colours
 from wsss_assets.storage.stamps import read_stamp
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from wsss_assets.errors import ImageFormatError, MissingFileError, UsageError
 from wsss_assets.evaluation.comparing.kinds import ACTIVATION_NAME
-from wsss_assets.evaluation.comparing.pairing import common_images, shown
+from wsss_assets.evaluation.comparing.pairing import common_images
 from wsss_assets.storage.maps import ActivationFolder, SaliencyFolder
+from wsss_assets.words import some_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -64,7 +65,7 @@ def common_maps(
         raise MissingFileError(
             f"{len(nowhere)} of {len(chosen or ())} images are "
             + ("in neither set" if labels is None else "not in the label list"),
-            found=shown(nowhere),
+            found=some_of(nowhere, most=3),
             done="nothing was compared",
             hint="pass over them with --skip-missing (in Python: skip_missing=True)",
         )

@@ -6,13 +6,14 @@ import heapq
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from wsss_assets.errors import DataError, MissingFileError
+from wsss_assets.words import some_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from wsss_assets.ranks import Ranks
 
-__all__ = ["Worst", "common_images", "shown"]
+__all__ = ["Worst", "common_images"]
 
 Item = TypeVar("Item")
 
@@ -41,7 +42,7 @@ def common_images(
     missing = tuple(tuple(name for name in wanted if name not in one) for one in here)
     if any(missing) and (not skip_missing or not common):
         found = "; ".join(
-            f"{which} has no {shown(names)}"
+            f"{which} has no {some_of(names, most=3)}"
             for which, names in zip(("A", "B"), missing, strict=True)
             if names
         )
@@ -85,9 +86,3 @@ class Worst(Generic[Item]):
 
     def _best(self) -> list[tuple[float, str, Item]]:
         return heapq.nsmallest(self._most, self._kept, key=lambda kept: kept[:2])
-
-
-def shown(names: Sequence[str], most: int = 3) -> str:
-    """A few names, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

@@ -8,14 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from wsss_assets.errors import DataError
+from wsss_assets.errors import about
 from wsss_assets.evaluation.comparing.bootstrap import PairedBootstrap, interval
 from wsss_assets.evaluation.comparing.pairing import Worst
-from wsss_assets.evaluation.confusion import (
-    confusion_matrix,
-    empty_confusion,
-    label_digest,
-)
+from wsss_assets.evaluation.confusion import confusion_matrix, empty_confusion, label_digest
 from wsss_assets.evaluation.scores import apply_policy, iou, mean_iou, score
 from wsss_assets.evaluation.seen import SeenImages
 
@@ -154,11 +150,8 @@ class TruthCounter:
         """
         truth = self.truth.read(image_id)
         classes = self.bootstrap.state.shape[1] - 1
-        try:
+        with about(image_id):
             confusions = np.stack([confusion_matrix(label, truth, classes) for label in labels])
-        except DataError as error:
-            error.summary = f"{image_id}: {error.summary}"
-            raise
         return TruthCounts(
             image_id,
             confusions,

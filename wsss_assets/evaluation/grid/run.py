@@ -3,10 +3,10 @@
 It has the shape of Table 1 of WSSS-BED (arXiv 2404.00918) and other numbers: there a network
 trained on the pseudo-labels is scored, here the pseudo-labels themselves are.
 
-Each cell is one sweep. It is written as soon as it is done, with what it was made from, so that a
-run that was stopped goes on, another map set adds cells, and maps that changed are scored again. It
-holds the scores under every policy for 255. The folder is stamped with the recipe, the list and the
-ground truth: others are refused.
+Each cell is one sweep, of which several are made in one pass over the images. They are written when
+that is done, with what they were made from, so that a run that was stopped goes on, another map set
+adds cells, and maps that changed are scored again. A cell holds the scores under every policy for
+255. The folder is stamped with the recipe, the list and the ground truth: others are refused.
 """
 
 from __future__ import annotations
@@ -22,27 +22,23 @@ from wsss_assets.benchmarks import Benchmark, get_benchmark
 from wsss_assets.catalog.names import map_set_names
 from wsss_assets.errors import UsageError
 from wsss_assets.evaluation.aligned import check_sweepable
-from wsss_assets.evaluation.grid.cells import (
-    NO_SALIENCY,
-    CellScorer,
-    KeptCell,
-    cell_name,
-    cell_text,
-    other_sets,
-    read_cell,
-)
+from wsss_assets.evaluation.grid.cell_files import cell_text, other_sets, read_cell
+from wsss_assets.evaluation.grid.cells import NO_SALIENCY, KeptCell, cell_name
+from wsss_assets.evaluation.grid.scorer import CellScorer
 from wsss_assets.evaluation.grid.scores import Grid
 from wsss_assets.evaluation.sweep import require_policy
+from wsss_assets.evaluation.tau_counts import TauTally
 from wsss_assets.labels.recipes import METHODS, Recipe, get_recipe
 from wsss_assets.ranks import ALONE
 from wsss_assets.storage.files import write_atomically
-from wsss_assets.storage.maps import LabelFolder, open_activations, open_saliency
+from wsss_assets.storage.maps import LabelFolder, is_afar, open_activations, open_saliency
 from wsss_assets.storage.stamps import claim_folder, place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from wsss_assets.evaluation.dialects import Policy
+    from wsss_assets.evaluation.grid.sweeps import Pair
     from wsss_assets.parallel import Progress
     from wsss_assets.ranks import Ranks
     from wsss_assets.storage.maps import ActivationSource, SaliencySource
@@ -54,6 +50,9 @@ ActivationSets: TypeAlias = "Mapping[str, Path | str | ActivationSource]"
 
 _ROWS_AT_ONCE = 8
 """Saliency sets that are swept in one pass: each takes 2 MB for VOC's counts, 27 for COCO's."""
+
+_MOST_COUNTS = 1 << 29
+"""Bytes of counts in one pass where it takes several columns: all of VOC's, two of COCO's."""
 
 _SIMULATED = "simulated_"
 """What the methods of the mini benchmark are called before the name of the method."""
@@ -152,26 +151,30 @@ def benchmark_grid(
         "ground_truth": place(Path(ground_truth), Path(out)),
     }
     ranks.first(lambda: claim_folder(Path(out), stamp))
-    done: dict[tuple[str | None, str], KeptCell | str] = {}
+    done: dict[Pair, KeptCell | str] = {}
     kept, count = 0, len(set(places.values()))
-    for column, one in recipes.items():
+    for columns in _in_passes(scorer, rows, list(recipes)):
         files = {
-            row if one.uses_saliency else None: Path(out) / "cells" / places[row, column]
+            (row if recipes[column].uses_saliency else None, column): Path(out)
+            / "cells"
+            / places[row, column]
+            for column in columns
             for row in rows
         }
-        versions = {row: scorer.made_from(row, column, one) for row in files}
+        versions = {pair: scorer.made_from(*pair, recipes[pair[1]]) for pair in files}
         held = {
-            row: ranks.first(partial(read_cell, path, versions[row], one))
-            for row, path in files.items()
+            pair: ranks.first(partial(read_cell, path, versions[pair], recipes[pair[1]]))
+            for pair, path in files.items()
         }
-        for row, scored in _completed(scorer, held, column, one):
-            done[row, column] = scored
-            if scored is held[row]:
+        for pair, scored in _completed(scorer, held, recipes):
+            done[pair] = scored
+            if scored is held[pair]:
                 kept += 1
                 continue
+            row, column = pair
             if isinstance(scored, KeptCell) and ranks.is_first:
-                text = cell_text(scored, versions[row], row or NO_SALIENCY, column)
-                write_atomically(files[row], text)
+                text = cell_text(scored, versions[pair], row or NO_SALIENCY, column)
+                write_atomically(files[pair], text)
             if notify is not None:
                 notify(cell_name(row, column), len(done), count)
     pairs = {
@@ -199,27 +202,44 @@ def benchmark_grid(
     )
 
 
+def _in_passes(
+    scorer: CellScorer, rows: Sequence[str], columns: Sequence[str]
+) -> list[Sequence[str]]:
+    """The columns, by those that are swept in one pass; the same in all processes.
+
+    A column by itself is done soonest, and a run that is stopped loses the least. Saliency maps
+    that are read from afar would have to come anew for each, so as many columns share a pass then
+    as there is room for.
+    """
+    at_once = 1
+    if any(scorer.ranks.everyone(any(map(is_afar, scorer.saliency.values())))):
+        counts = TauTally.bytes_for(len(scorer.benchmark.classes))
+        at_once = max(1, _MOST_COUNTS // (counts * min(len(rows), _ROWS_AT_ONCE)))
+    return [columns[start : start + at_once] for start in range(0, len(columns), at_once)]
+
+
 def _completed(
-    scorer: CellScorer, held: Mapping[str | None, KeptCell | None], column: str, recipe: Recipe
-) -> Iterator[tuple[str | None, KeptCell | str]]:
-    """All cells of a column: those that are held as they are, the others as they get done.
+    scorer: CellScorer, held: Mapping[Pair, KeptCell | None], recipes: Mapping[str, Recipe]
+) -> Iterator[tuple[Pair, KeptCell | str]]:
+    """All cells of some columns: those that are held as they are, the others as they get done.
 
     Args:
         scorer: makes what is missing.
-        held: by row.
-        column: name of the activation set.
-        recipe: the rule.
+        held: by pair of sets.
+        recipes: the rule by name of the activation set.
     """
-    missing = [row for row, cell in held.items() if cell is None]
-    for row, cell in held.items():
+    missing = [pair for pair, cell in held.items() if cell is None]
+    for (row, column), cell in held.items():
         if cell is None:
             continue
         if not scorer.surface or row is None or cell.has_surface:
-            yield row, cell
+            yield (row, column), cell
         else:
-            yield row, scorer.with_surface(cell, row, column, recipe)
-    for start in range(0, len(missing), _ROWS_AT_ONCE):
-        yield from scorer.score(missing[start : start + _ROWS_AT_ONCE], column, recipe)
+            yield (row, column), scorer.with_surface(cell, row, column, recipes[column])
+    rows = list(dict.fromkeys(row for row, _ in missing))
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        chosen = rows[start : start + _ROWS_AT_ONCE]
+        yield from scorer.score([pair for pair in missing if pair[0] in chosen], recipes)
 
 
 def _listed(labels: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:

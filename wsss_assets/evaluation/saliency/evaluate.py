@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from wsss_assets.errors import DataError, MissingFileError, UsageError
+from wsss_assets.errors import MissingFileError, UsageError, about
 from wsss_assets.evaluation import shapes
-from wsss_assets.evaluation.image_lists import first_few, unique_ids
+from wsss_assets.evaluation.image_lists import unique_ids
 from wsss_assets.evaluation.saliency.conventions import check_kind
 from wsss_assets.evaluation.saliency.evaluator import SaliencyEvaluator, naming_the_way_out
 from wsss_assets.evaluation.saliency.truth import Masks, masked
 from wsss_assets.parallel import map_with_progress
 from wsss_assets.ranks import ALONE
 from wsss_assets.storage.maps import SaliencyFolder, open_saliency
+from wsss_assets.words import first_few
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -206,11 +207,8 @@ class _Scorer:
                 error.hint = error.hint or _SKIP
                 raise
             return _Image(image_id, None, mask.counts, 0)
-        try:
+        with about(image_id):
             measures = {name: one.measure(values, mask.truth) for name, values in maps.items()}
-        except DataError as error:
-            error.summary = f"{image_id}: {error.summary}"
-            raise
         return _Image(image_id, measures, mask.counts, mask.digest(image_id))
 
 

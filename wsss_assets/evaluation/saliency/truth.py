@@ -17,7 +17,9 @@ from wsss_assets.errors import ImageFormatError, MissingFileError
 from wsss_assets.evaluation.confusion import IGNORE, check_counts, label_digest
 from wsss_assets.evaluation.saliency.measures import Truth
 from wsss_assets.storage.files import list_files
-from wsss_assets.storage.images import LABEL_SUFFIXES, MAP_SUFFIXES, is_grey, read_label, read_map
+from wsss_assets.storage.images import MAP_SUFFIXES, is_grey, read_map
+from wsss_assets.storage.label_maps import LABEL_SUFFIXES, read_label
+from wsss_assets.words import first_few
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -242,6 +244,4 @@ def _read_grey(path: Path) -> UInt8:
 
 
 def _range_of(values: UInt8) -> str:
-    found = np.unique(values)
-    shown = ", ".join(str(value) for value in found[:5])
-    return f"values {shown}" + (", …" if found.size > 5 else "")
+    return f"values {first_few(np.unique(values).tolist())}"

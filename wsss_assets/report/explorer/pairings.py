@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,9 @@ from wsss_assets.evaluation.aligned import AlignedImages
 from wsss_assets.evaluation.anatomy.counts import AnatomyCounts, ErrorAnatomy
 from wsss_assets.evaluation.confusion import confusion_matrix
 from wsss_assets.evaluation.scores import apply_policy, iou, mean_iou, plain
-from wsss_assets.evaluation.surface import sweep_surface
-from wsss_assets.evaluation.sweep import plateau_around, sweep
+from wsss_assets.evaluation.surface import SurfaceLocator, SurfaceTally, surface_of
+from wsss_assets.evaluation.sweep import plateau_around, sweep_of
+from wsss_assets.evaluation.tau_counts import TauCounter, TauTally
 from wsss_assets.labels.make import make_label
 from wsss_assets.report.explorer.digests import SetDigests
 from wsss_assets.report.explorer.tables import has_surface
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from wsss_assets.parallel import Progress
     from wsss_assets.ranks import Ranks
 
-__all__ = ["Job", "OwnLabels", "Pairing", "measure", "own_labels"]
+__all__ = ["Job", "OwnLabels", "Pairing", "measure"]
 
 Float64: TypeAlias = NDArray[np.float64]
 
@@ -139,7 +140,7 @@ class Pairing:
 
 
 def measure(job: Job, saliency: tuple[str, Any] | None, activation: tuple[str, Any]) -> Pairing:
-    """Sweep a pairing, then make its labels at the recipe's thresholds: two passes over the maps.
+    """Sweep a pairing and make its labels at the recipe's thresholds, in one pass over the maps.
 
     Args:
         job: what is evaluated.
@@ -149,8 +150,25 @@ def measure(job: Job, saliency: tuple[str, Any] | None, activation: tuple[str, A
     Raises:
         DataError: a map is missing or unusable, or no class occurs anywhere.
     """
-    maps = None if saliency is None else saliency[1]
-    miou, class_curves, iou_at, digest = _swept(job, maps, activation[1])
+    images = AlignedImages(
+        job.labels,
+        None if saliency is None else saliency[1],
+        activation[1],
+        job.ground_truth,
+        job.recipe,
+        job.benchmark,
+        job.ranks,
+    )
+    sweep = _SurfaceSweep(job) if has_surface(job.recipe) else _TauSweep(job)
+    own = _OwnLabels(job)
+
+    def look(image: AlignedImage) -> tuple[Any, _OwnLabel]:
+        return sweep.count(image), own.count(image)
+
+    for swept, label in images.map(look, job.workers, job.progress):
+        sweep.tally.add(swept)
+        own.add(label)
+    ious, miou, digest = sweep.finish(images)
     if np.isnan(miou[job.own]):
         raise DataError(
             "no class occurs in the ground truth or the labels, so there is no score",
@@ -167,90 +185,101 @@ def measure(job: Job, saliency: tuple[str, Any] | None, activation: tuple[str, A
         saliency=None if saliency is None else saliency[0],
         activation=activation[0],
         miou=miou,
-        per_class={name: iou_at(setting) for name, setting in settings.items()},
-        class_curves=class_curves,
+        per_class={name: ious[setting].copy() for name, setting in settings.items()},
+        class_curves=ious[job.own[0]].T.copy(),
         **settings,
-        labels=own_labels(job, maps, activation[1]),
+        labels=own.finish(),
         ground_truth_digest=digest,
     )
 
 
-def _swept(
-    job: Job,
-    saliency: Any,  # noqa: ANN401 (a folder or a source)
-    activation: Any,  # noqa: ANN401
-) -> tuple[Float64, Float64, Any, str]:
-    """All scores of a pairing.
+class _TauSweep:
+    """Every tau of a recipe that has no surface."""
 
-    Returns:
-        mIoU (rows, 256); IoU by label value at the recipe's row (C + 1, 256); IoU by label value
-        as a function of the setting; and the digest of the ground truth.
+    def __init__(self, job: Job) -> None:
+        classes = len(job.benchmark.classes)
+        self._job = job
+        self.count = TauCounter.of(job.recipe, classes)
+        self.tally = TauTally(classes)
+
+    def finish(self, images: AlignedImages) -> tuple[Float64, Float64, str]:
+        """IoU by label value (1, 256, C + 1), mIoU (1, 256), and the digest of the truth."""
+        swept = sweep_of(self.tally, self._job.recipe, images, self._job.split)
+        curve = swept.curve(self._job.policy)
+        return curve.per_class[None], curve.miou[None], swept.ground_truth_digest
+
+
+class _SurfaceSweep:
+    """Every saliency threshold and tau."""
+
+    def __init__(self, job: Job) -> None:
+        classes = len(job.benchmark.classes)
+        self._job = job
+        self.count = SurfaceLocator(classes)
+        self.tally = SurfaceTally(classes)
+
+    def finish(self, images: AlignedImages) -> tuple[Float64, Float64, str]:
+        """IoU by label value (256, 256, C + 1), mIoU (256, 256), and the digest of the truth."""
+        planes = surface_of(self.tally, self._job.recipe, images, self._job.split)
+        values = range(len(self._job.benchmark.label_names))
+        ious = np.stack([planes.iou(value, self._job.policy) for value in values], axis=-1)
+        return ious, mean_iou(ious), planes.ground_truth_digest
+
+
+class _OwnLabel(NamedTuple):
+    """What the label of one image at the recipe's thresholds gives.
+
+    Attributes:
+        score: its own mIoU; NaN where nothing is counted.
+        counts: its errors; None without SciPy.
+        truth_digest: of its ground truth.
+        map_digests: of its maps, see `SetDigests`.
     """
-    options: dict[str, Any] = {
-        "saliency": saliency,
-        "recipe": job.recipe,
-        "benchmark": job.benchmark,
-        "split": job.split,
-        "workers": job.workers,
-        "progress": job.progress,
-        "ranks": job.ranks,
-    }
-    if not has_surface(job.recipe):
-        swept = sweep(job.labels, activation, job.ground_truth, **options)
-        curve = swept.curve(job.policy)
-        ious = curve.per_class[None]
-        miou = curve.miou[None]
-        digest = swept.ground_truth_digest
-    else:
-        planes = sweep_surface(job.labels, activation, job.ground_truth, **options)
-        values = range(len(job.benchmark.label_names))
-        ious = np.stack([planes.iou(value, job.policy) for value in values], axis=-1)
-        miou = mean_iou(ious)
-        digest = planes.ground_truth_digest
-    return miou, ious[job.own[0]].T.copy(), lambda setting: ious[setting].copy(), digest
+
+    score: float
+    counts: AnatomyCounts | None
+    truth_digest: int
+    map_digests: tuple[int, int]
 
 
-def own_labels(
-    job: Job,
-    saliency: Any,  # noqa: ANN401 (a folder or a source)
-    activation: Any,  # noqa: ANN401
-) -> OwnLabels:
-    """Make the labels at the recipe's thresholds, score each, and take all errors apart."""
-    images = AlignedImages(
-        job.labels,
-        saliency,
-        activation,
-        job.ground_truth,
-        job.recipe,
-        job.benchmark,
-        job.ranks,
-    )
-    anatomy = ErrorAnatomy(job.benchmark) if shapes.is_there() else None
-    classes = len(job.benchmark.classes)
+class _OwnLabels:
+    """Makes the labels at the recipe's thresholds, scores each, and takes all errors apart."""
 
-    def look(
-        image: AlignedImage,
-    ) -> tuple[float, AnatomyCounts | None, int, tuple[int, int]]:
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._anatomy = ErrorAnatomy(job.benchmark) if shapes.is_there() else None
+        self._scores: list[float] = []
+        self._digests = SetDigests()
+
+    def count(self, image: AlignedImage) -> _OwnLabel:
+        """Make and score the label of one image."""
+        job = self._job
         label = np.zeros_like(image.truth)  # of an image without any map, as in sweeps
         if image.activations or image.saliency is not None:
             label = make_label(image.saliency, image.activations, job.recipe)
-        if anatomy is None:
+        if self._anatomy is None:
+            classes = len(job.benchmark.classes)
             counts, confusion = None, confusion_matrix(label, image.truth, classes)
         else:
-            counts = anatomy.count(label, image.truth)
+            counts = self._anatomy.count(label, image.truth)
             confusion = counts.confusion
         ious = iou(*apply_policy(confusion, job.policy or "miss"))
-        return float(mean_iou(ious)), counts, image.digest, SetDigests.of(image)
+        return _OwnLabel(float(mean_iou(ious)), counts, image.digest, SetDigests.of(image))
 
-    scores, digests = [], SetDigests()
-    for score, counts, truth_digest, map_digests in images.map(look, job.workers, job.progress):
-        scores.append(score)
-        digests.add(*map_digests)
-        if anatomy is not None and counts is not None:
-            anatomy.add(counts, truth_digest)
-    gathered = np.concatenate(job.ranks.everyone(np.array(scores, np.float64)))
-    taken_apart = None
-    if anatomy is not None:
-        anatomy.add_up(job.ranks)
-        taken_apart = anatomy.compute(ignored=job.policy, split=job.split).to_dict()
-    return OwnLabels(gathered, taken_apart, *digests.texts(job.ranks))
+    def add(self, label: _OwnLabel) -> None:
+        """Add an image, in the order of the list."""
+        self._scores.append(label.score)
+        self._digests.add(*label.map_digests)
+        if self._anatomy is not None and label.counts is not None:
+            self._anatomy.add(label.counts, label.truth_digest)
+
+    def finish(self) -> OwnLabels:
+        """What all processes found; every process gets the same."""
+        job = self._job
+        gathered = np.concatenate(job.ranks.everyone(np.array(self._scores, np.float64)))
+        taken_apart = None
+        if self._anatomy is not None:
+            self._anatomy.add_up(job.ranks)
+            found = self._anatomy.compute(ignored=job.policy, split=job.split)
+            taken_apart = found.to_dict()
+        return OwnLabels(gathered, taken_apart, *self._digests.texts(job.ranks))

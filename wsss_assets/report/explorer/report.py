@@ -181,7 +181,7 @@ def write_report(
 ) -> Report:
     """Write a page about every pairing of saliency and activation maps, at every threshold.
 
-    Each pairing is read twice: once for all thresholds, once for the labels at the recipe's own.
+    The maps of each pairing are read once, for all thresholds and for the labels at the recipe's.
     Of the images shown every map is embedded, so that the page can re-make their labels.
 
     Args:
@@ -197,7 +197,7 @@ def write_report(
         ignored: what a label of 255 counts as; needed where the recipe writes it.
         samples: how many images the page shows.
         workers: threads; None: one per core. They change no byte of the page.
-        progress: wraps an iterable of known length to show a bar; twice for each pairing.
+        progress: wraps an iterable of known length to show a bar; once for each pairing.
         ranks: which process this is; the first one writes.
 
     Raises:

@@ -10,7 +10,7 @@ import numpy as np
 from wsss_assets import __version__
 from wsss_assets.evaluation.sweep import TAUS
 from wsss_assets.report.explorer.sample import GROUPS
-from wsss_assets.storage.images import label_palette
+from wsss_assets.storage.label_maps import label_palette
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
