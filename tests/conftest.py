@@ -39,6 +39,7 @@ _use_environment(HUB.client_environment(HOME))
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "cuda: needs an NVIDIA GPU; left out where there is none")
     # huggingface_hub uploads large files in a way that its HTTP client calls outdated.
     config.addinivalue_line("filterwarnings", "ignore:Use 'content=:DeprecationWarning:httpx")
 

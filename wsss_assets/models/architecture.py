@@ -56,8 +56,16 @@ class Normalisation:
             x = x.flip(1)
         if self.scale != 1:
             x = x / self.scale
-        x = x - x.new_tensor(self.mean).view(1, 3, 1, 1)
-        return x if self.std == (1, 1, 1) else x / x.new_tensor(self.std).view(1, 3, 1, 1)
+        x = x - _for_channels(x, self.mean)
+        return x if self.std == (1, 1, 1) else x / _for_channels(x, self.std)
+
+
+def _for_channels(x: torch.Tensor, values: tuple[float, ...]) -> torch.Tensor:
+    """(1, channels, 1, 1), of the dtype of x."""
+    import torch
+
+    # A tensor of a list would be copied to a GPU, and that waits for all that it is doing.
+    return torch.cat([x.new_full((1, 1, 1, 1), value) for value in values], 1)
 
 
 IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

@@ -135,6 +135,11 @@ def check_options(
         )
     if method.name != _MCIS:
         _refuse(method, _MCIS, {"partner seed": options.partner_seed})
+    elif compiled:
+        raise UsageError(
+            "the network of MCIS is run in parts, which compiling it would not change",
+            hint="leave that out",
+        )
     if isinstance(options.labels, Predicted):
         _check_prediction(method, options.labels)
     return options

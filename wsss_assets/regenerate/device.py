@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 import torch
 
 from wsss_assets.errors import DataError, UsageError
+from wsss_assets.regenerate.torch_settings import torch_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,6 +31,7 @@ __all__ = [
     "Runner",
     "choose_device",
     "device_name",
+    "does_not_fit",
     "too_large",
 ]
 
@@ -38,6 +40,16 @@ Precision: TypeAlias = Literal["fp32", "tf32", "bf16", "fp16"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "bf16", "fp16")
 
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+_NO_MEMORY = (
+    "CUDA error: out of memory",
+    "CUDA failure 2: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+    "Failed to allocate memory for requested buffer",
+)
+"""How libraries say it; the last is onnxruntime's."""
 
 
 def choose_device(name: str, local_rank: int = 0) -> torch.device:
@@ -92,7 +104,8 @@ class _FromGpu:
             _copied(value) if isinstance(value, torch.Tensor) else [_copied(one) for one in value]
             for value in values
         ]
-        self._event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        # Threads that wait for it sleep; otherwise each would keep a core from those that work.
+        self._event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
         self._event.record(torch.cuda.current_stream(device))
 
     def of(self, position: int) -> Arrays:
@@ -178,12 +191,14 @@ class Runner:
             )
         channels_last = cls.layout(device.type, precision)
         with contextlib.ExitStack() as stack:
-            stack.enter_context(_settings(precision, one_thread=device.type == "cpu"))
+            stack.enter_context(torch_settings(device, tf32=precision == "tf32"))
             layout = torch.channels_last if channels_last else torch.contiguous_format
             net: Any = work.create(files)
             net = net.to(device=device, memory_format=layout)
             if compiled:
-                net = torch.compile(net)
+                # Told from the start whether sizes differ, a kernel does not depend on which came
+                # first.
+                net = torch.compile(net, dynamic=work.bucket(None) is None)
             pool = None
             if device.type == "cpu" and lanes > 1:
                 pool = ThreadPoolExecutor(lanes, "running")
@@ -197,8 +212,8 @@ class Runner:
             inputs: on the CPU, in pinned memory where the device is a GPU.
 
         Returns:
-            What it gives, in float32. Of a batch that does not fit into the memory of a GPU,
-            `torch.OutOfMemoryError` is raised here.
+            What it gives, in float32. An error of a batch that does not fit into the memory of a
+            GPU is raised here, see `does_not_fit`.
         """
         if self.device.type == "cuda":
             return _FromGpu(self._run(inputs), self.device)
@@ -228,22 +243,15 @@ class Runner:
         return there
 
 
-@contextlib.contextmanager
-def _settings(precision: Precision, *, one_thread: bool) -> Iterator[None]:
-    """Torch's own settings for a run that gives the same numbers each time."""
-    tf32 = precision == "tf32"
-    before, threads = torch.get_float32_matmul_precision(), torch.get_num_threads()
-    torch.set_float32_matmul_precision("high" if tf32 else "highest")
-    if one_thread:
-        torch.set_num_threads(1)
-    try:
-        with torch.backends.cudnn.flags(
-            enabled=True, benchmark=False, deterministic=True, allow_tf32=tf32
-        ):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(before)
-        torch.set_num_threads(threads)
+def does_not_fit(error: Exception) -> bool:
+    """Whether an error says that the memory of a GPU is too small for a batch.
+
+    Torch has a class for that, but the libraries beside it (cuBLAS, cuDNN, onnxruntime) that find
+    no memory for themselves say so in words alone.
+    """
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return any(words in str(error) for words in _NO_MEMORY)
 
 
 def too_large(path: object) -> DataError:

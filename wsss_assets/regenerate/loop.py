@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from wsss_assets.errors import DataError
-from wsss_assets.regenerate.device import too_large
+from wsss_assets.regenerate.device import does_not_fit, too_large
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -183,7 +183,9 @@ class Loop:
         """Run a part of a batch; None where the memory of the GPU is too small for it."""
         try:
             return self.runner(inputs)
-        except torch.OutOfMemoryError:
+        except Exception as error:
+            if not does_not_fit(error):
+                raise
             return None  # with the exception goes what it holds on the device
 
     def _halve(self, part: list[_Ready], shape: tuple[tuple[int, ...], ...]) -> DataError | None:
