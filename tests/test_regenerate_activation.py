@@ -27,6 +27,7 @@ from wsss_assets.storage.stamps import STAMP_NAME
 torch = pytest.importorskip("torch")
 
 from wsss_assets.models.mcis import five_maps, merged, partners  # noqa: E402
+from wsss_assets.models.protocols import MOST_PIXELS  # noqa: E402
 from wsss_assets.regenerate import (  # noqa: E402
     ActivationOptions,
     Predicted,
@@ -34,6 +35,7 @@ from wsss_assets.regenerate import (  # noqa: E402
     regenerate,
 )
 from wsss_assets.regenerate.activation import LABELS_NAME, activation_work  # noqa: E402
+from wsss_assets.regenerate.activation_work import ActivationWork  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -316,10 +318,21 @@ def test_a_broken_photo_is_listed_and_changes_nothing_of_the_others(
     assert photos.contents() == photos.contents("whole")
 
 
+def test_on_the_cpu_a_batch_is_shown_one_by_one(
+    photos: Photos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos.run(batch_size=1)
+    monkeypatch.setenv("TOY_FITS", "1")
+    photos.run(batch_size=4, out="four")
+    for stem in stems(LABELS):
+        np.testing.assert_array_equal(photos.map(stem), photos.map(stem, "four"))
+
+
 def test_a_batch_that_does_not_fit_is_halved(
     photos: Photos, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wsss_assets.regenerate.run.default_workers", lambda: 1)
+    monkeypatch.setattr(ActivationWork, "most_pixels", lambda _self, _device_type: MOST_PIXELS)
     photos.run(batch_size=2, out="pairs")
     monkeypatch.setenv("TOY_FITS", "4")  # two photos and their mirror images
     assert photos.run(batch_size=4).written == len(SHOWING)

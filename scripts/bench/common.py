@@ -151,14 +151,17 @@ class Contender:
     prepare: Callable[[], object] = _nothing
 
 
-def interleave(contenders: Sequence[Contender], rounds: int) -> dict[str, list[float]]:
+def interleave(
+    contenders: Sequence[Contender], rounds: int, *, warm_up: bool = True
+) -> dict[str, list[float]]:
     """Seconds per image of each contender in each round: A, B, C, then C, B, A, and so on.
 
     Other programs on the machine then slow down all contenders alike, and the ratio within a
-    round says more than any of its two times. One round before is not counted.
+    round says more than any of its two times. One round before is not counted, unless `warm_up`
+    is False, for runs that take minutes.
     """
     times: dict[str, list[float]] = {contender.name: [] for contender in contenders}
-    for round_number in range(rounds + 1):
+    for round_number in range(0 if warm_up else 1, rounds + 1):
         for contender in contenders if round_number % 2 else reversed(contenders):
             contender.prepare()
             start = time.perf_counter()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from wsss_assets import get_recipe, pseudo_label
 from wsss_assets.evaluation.confusion import confusion_matrix
-from wsss_assets.storage.images import read_label
+from wsss_assets.storage.label_maps import read_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

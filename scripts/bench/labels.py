@@ -12,7 +12,7 @@ import numpy as np
 import plain
 
 from wsss_assets import get_recipe, pseudo_label
-from wsss_assets.storage.images import read_label
+from wsss_assets.storage.label_maps import read_label
 
 if TYPE_CHECKING:
     from pathlib import Path

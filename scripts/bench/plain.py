@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from wsss_assets.storage.images import label_palette
+from wsss_assets.storage.label_maps import label_palette
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,112 +4,93 @@ from __future__ import annotations
 
 import contextlib
 import io
-import itertools
 import shutil
 import tempfile
 import threading
 import time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import click
 import common
 import numpy as np
 import torch
 from PIL import Image
-from torch.nn import functional
+from plain_networks import CLASSES, write_activations, write_saliency
 
 from wsss_assets.devkit.image_labels import ImageLabels
 from wsss_assets.mini.folder import write_mini
 from wsss_assets.models import find_model
 from wsss_assets.models.activation import ActivationMethod
-from wsss_assets.models.views import views
+from wsss_assets.models.architecture import Architecture
+from wsss_assets.models.attribution_settings import AttributionSettings
 from wsss_assets.regenerate import regenerate
 from wsss_assets.regenerate.activation import ActivationOptions
+from wsss_assets.regenerate.attribution_work import attributed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from wsss_assets.models.architecture import Architecture
-
-CLASSES = 20
 PLAIN, OURS = "plain loop", "regenerate"
 
-
-def write_plain(
-    architecture: Architecture, weights: Path, photos: list[Path], out: Path, device: torch.device
-) -> None:
-    """Decode, prepare, run, finish, encode: what test scripts of published code do."""
-    net = architecture.create()
-    net.load_state_dict(torch.load(weights, weights_only=True))
-    net = net.to(device)
-    with torch.inference_mode():
-        for path in photos:
-            with Image.open(path) as image:
-                photo = np.asarray(image.convert("RGB"))
-            x = torch.from_numpy(architecture.prepare(photo)[None]).to(device)
-            values = architecture.read_out(net, architecture.normalisation(x))
-            pixels = architecture.finish(values[0].float().cpu().numpy(), photo.shape[:2])
-            Image.fromarray(pixels).save(out / f"{path.stem}.png")
+Model: TypeAlias = Architecture | ActivationMethod
 
 
-def write_ours(
-    model: Architecture | ActivationMethod,
-    weights: Path,
-    folder: Path,
-    labels: Mapping[str, tuple[int, ...]],
-    out: Path,
-    device: str,
-    precision: str,
-) -> None:
-    """The same by this package."""
-    asked = isinstance(model, ActivationMethod)
-    summary = regenerate(
-        model,
-        folder,
-        out,
-        weights=[weights],
-        device=device,
-        precision=precision,  # type: ignore[arg-type]
-        activation=ActivationOptions(labels=ImageLabels(labels, "drawn")) if asked else None,
-    )
-    if summary.failed:
-        raise click.ClickException(str(summary.failed))
+def wanted(name: str, crops: int | None, size: int | None) -> Model:
+    """A model by its name; with crops, a classifier's gradients in place of its maps."""
+    if crops is None:
+        found: Model = find_model(name)
+        return found
+    return attributed(name, AttributionSettings(method="gradient", crops=crops, size=size))
 
 
-def write_plain_activations(
-    method: ActivationMethod,
-    weights: Path,
-    photos: list[Path],
-    labels: Mapping[str, tuple[int, ...]],
-    out: Path,
-    device: torch.device,
-) -> None:
-    """Every view and its mirror image by itself, all classes enlarged, as test scripts do."""
-    net = method.create(CLASSES)
-    net.load_state_dict(torch.load(weights, weights_only=True))
-    net, how = net.to(device), method.protocol
-    if how is None or how.views != "scales" or how.flips_meet != "merge":
-        raise click.ClickException(f"there is no plain loop here for {method.name}")
-    with torch.inference_mode():
-        for path in photos:
-            with Image.open(path) as image:
-                photo = np.asarray(image.convert("RGB"))
-            total = torch.zeros(1)
-            for view, mirrored in itertools.product(views(photo, how), (False, True)):
-                x = torch.from_numpy(np.ascontiguousarray(view[..., ::-1] if mirrored else view))
-                maps = net(method.normalisation[CLASSES](x[None].to(device)))
-                maps = maps.softmax(1) if how.scores == "softmax" else maps
-                maps = functional.interpolate(
-                    maps, photo.shape[:2], mode=how.enlarged, align_corners=False
-                )
-                total = total.to(device) + (maps.flip(-1) if mirrored else maps)
-            total = total[0].clamp(min=0)
-            total = total / (total.amax((1, 2), keepdim=True) + how.eps)
-            pixels = torch.round(255 * total).to(torch.uint8).cpu().numpy()
-            for one in labels[path.stem]:
-                Image.fromarray(pixels[one]).save(out / f"{path.stem}_{one}.png")
+def target(model: Model, device: torch.device) -> int:
+    """How many times faster than the plain loop the runner is to be."""
+    if device.type == "cpu":
+        return 1
+    if isinstance(model, ActivationMethod):
+        return 4
+    return 2 if model.batch == 1 else 5
+
+
+def contenders(
+    model: Model, photos: Path, scratch: Path, device: torch.device, precision: str
+) -> list[common.Contender]:
+    """Both ways from the same untrained weights and photos, each to a folder of its own name."""
+    paths = sorted(photos.iterdir())
+    labels = {path.stem: (at % 19, 19) for at, path in enumerate(paths)}
+    weights, theirs, ours = scratch / f"{model.name}.pth", scratch / PLAIN, scratch / OURS
+    torch.manual_seed(0)
+    if isinstance(model, ActivationMethod):
+        net = model.create(CLASSES)
+        plain = partial(write_activations, model, weights, paths, labels, theirs, device)
+        options = ActivationOptions(
+            labels=ImageLabels(labels, "drawn"),
+            without_seeds="plain" if model.name == "amn" else None,
+        )
+    else:
+        net, options = model.create(), None
+        plain = partial(write_saliency, model, weights, paths, theirs, device)
+    torch.save(net.state_dict(), weights)
+
+    def run() -> None:
+        summary = regenerate(
+            model,
+            photos,
+            ours,
+            weights=[weights],
+            device=str(device),
+            precision=precision,  # type: ignore[arg-type]
+            activation=options,
+        )
+        if summary.failed:
+            raise click.ClickException(str(summary.failed))
+
+    return [
+        common.Contender(PLAIN, plain, len(paths), partial(emptied, theirs)),
+        common.Contender(OURS, run, len(paths), partial(emptied, ours)),
+    ]
 
 
 def emptied(folder: Path) -> None:
@@ -132,8 +113,8 @@ def worst_difference(ours: Path, theirs: Path) -> tuple[int, float]:
 
 @contextlib.contextmanager
 def utilisation(device: torch.device) -> Iterator[list[int]]:
-    """Samples, taken all the while, of how busy a GPU is, in percent; none on the CPU."""
-    samples: list[int] = []
+    """Samples, taken all the while, of how busy a GPU is, in percent; needs nvidia-ml-py."""
+    samples = [torch.cuda.utilization(device)]
     over = threading.Event()
 
     def sample() -> None:
@@ -141,86 +122,90 @@ def utilisation(device: torch.device) -> Iterator[list[int]]:
             samples.append(torch.cuda.utilization(device))
 
     thread = threading.Thread(target=sample)
-    if device.type == "cuda":
-        thread.start()
-    yield samples
-    over.set()
-    if device.type == "cuda":
+    samples.clear()
+    thread.start()
+    try:
+        yield samples
+    finally:
+        over.set()
         thread.join()
 
 
 @click.command()
 @common.data_option
+@click.option(
+    "--photos",
+    "given",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of photos to take in place of drawn ones.",
+)
 @common.images_option
 @common.rounds_option(3)
 @click.option("--model", "models", multiple=True, default=["u2netp"], show_default=True)
+@click.option(
+    "--crops",
+    type=click.IntRange(min=0),
+    help="Make gradients of the classifiers named by --model, merged over so many crops.",
+)
+@click.option("--crop-size", type=click.IntRange(min=1), help="At which crops are shown to them.")
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--precision", default="fp32", show_default=True)
+@click.option(
+    "--warm-up/--no-warm-up", default=True, show_default=True, help="A round before the first."
+)
 @common.json_option
 def main(
     data: Path | None,
+    given: Path | None,
     images: int,
     rounds: int,
     models: tuple[str, ...],
+    crops: int | None,
+    crop_size: int | None,
     device: str,
     precision: str,
+    warm_up: bool,
     json_target: Path | None,
 ) -> None:
     """Maps from weights, not trained: the runner against the plain loop."""
     report = common.Report("regenerating")
     place = torch.device(device)
+    if precision == "fp32":  # the plain loop too, whose convolutions would be of TF32 otherwise
+        torch.backends.cudnn.allow_tf32 = False
     with tempfile.TemporaryDirectory(prefix="wsss-assets-bench-") as name:
         scratch = Path(name)
-        root = scratch / "data" if data is None else data
-        write_mini(root, images, saliency=[], methods=[])
-        folder = scratch / "photos"
-        folder.mkdir()
-        for path in sorted((root / "JPEGImages").iterdir())[:images]:
-            shutil.copy(path, folder)
-        photos = sorted(folder.iterdir())
-        labels = {path.stem: (at % 19, 19) for at, path in enumerate(photos)}
-        for model in models:
-            found = find_model(model)
-            weights = scratch / f"{model}.pth"
-            torch.manual_seed(0)
-            theirs, ours = scratch / "plain", scratch / "ours"
-            if isinstance(found, ActivationMethod):
-                net = found.create(CLASSES)
-                plain = partial(
-                    write_plain_activations, found, weights, photos, labels, theirs, place
-                )
-                target = 1 if place.type == "cpu" else 4
-            else:
-                net = found.create()
-                plain = partial(write_plain, found, weights, photos, theirs, place)
-                target = 1 if place.type == "cpu" else 2 if found.batch == 1 else 5
-            torch.save(net.state_dict(), weights)
-            contenders = [
-                common.Contender(PLAIN, plain, images, partial(emptied, theirs)),
-                common.Contender(
-                    OURS,
-                    partial(write_ours, found, weights, folder, labels, ours, device, precision),
-                    images,
-                    partial(emptied, ours),
-                ),
-            ]
-            times = common.interleave(contenders, rounds)
+        photos = scratch / "photos"
+        photos.mkdir()
+        if given is None:
+            root = scratch / "data" if data is None else data
+            write_mini(root, images, saliency=[], methods=[])
+            given = root / "JPEGImages"
+        for path in sorted(given.iterdir())[:images]:
+            shutil.copy(path, photos)
+        for one in models:
+            model = wanted(one, crops, crop_size)
+            both = contenders(model, photos, scratch, place, precision)
+            title = one if crops is None else f"gradients of {one} over {crops} crops"
             report.timed(
-                f"{model} on {device}, {precision}, per image of {images}",
-                times,
-                [common.Ratio(PLAIN, OURS, at_least=target)],
+                f"{title} on {device}, {precision}, per image of {both[0].images}",
+                common.interleave(both, rounds, warm_up=warm_up),
+                [common.Ratio(PLAIN, OURS, at_least=target(model, place))],
             )
-            levels, share = worst_difference(ours, theirs)
+            levels, share = worst_difference(scratch / OURS, scratch / PLAIN)
             common.show(f"Largest difference {levels} grey levels; {share:.2e} of the pixels.")
-            report.add({"title": f"{model}: pixels", "levels": levels, "share": share})
+            report.add({"title": f"{title}: pixels", "levels": levels, "share": share})
             if place.type == "cuda":
-                emptied(ours)
+                both[1].prepare()
                 start = time.perf_counter()
-                with utilisation(place) as samples:
-                    contenders[1].run()
+                try:
+                    with utilisation(place) as samples:
+                        both[1].run()
+                except ModuleNotFoundError as error:
+                    common.show(f"How busy the GPU is, is not known: {error}")
+                    continue
                 busy = sum(samples) / max(1, len(samples))
                 common.show(f"GPU busy {busy:.0f} % of {time.perf_counter() - start:.1f} s.")
-                report.add({"title": f"{model}: busy", "percent": busy})
+                report.add({"title": f"{title}: busy", "percent": busy})
     report.write(json_target)
 
 

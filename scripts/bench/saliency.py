@@ -12,7 +12,8 @@ import numpy as np
 
 from wsss_assets import SaliencyEvaluator
 from wsss_assets.evaluation.saliency.measures import Truth, measure
-from wsss_assets.storage.images import read_label, read_map
+from wsss_assets.storage.images import read_map
+from wsss_assets.storage.label_maps import read_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -15,7 +15,7 @@ from wsss_assets import get_recipe, sweep
 from wsss_assets.evaluation.scores import apply_policy
 from wsss_assets.evaluation.surface import sweep_surface
 from wsss_assets.evaluation.sweep import TAUS
-from wsss_assets.storage.images import read_label
+from wsss_assets.storage.label_maps import read_label
 
 if TYPE_CHECKING:
     from pathlib import Path

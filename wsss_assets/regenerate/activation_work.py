@@ -164,6 +164,16 @@ class ActivationWork:
         """See `Work`: on the CPU a larger batch is no faster than its photos one by one."""
         return 1 if device_type == "cpu" else _BATCH
 
+    def most_pixels(self, device_type: str) -> int:
+        """Shown to a network at a time: on the CPU one view, or one mirror image, which is faster.
+
+        Args:
+            device_type: where it runs.
+        """
+        from wsss_assets.models.protocols import MOST_PIXELS
+
+        return 1 if device_type == "cpu" else MOST_PIXELS
+
     @property
     def memory(self) -> int:
         """See `Work`: ResNet-38 on 640 × 640 at twice that size."""
@@ -228,7 +238,14 @@ class ActivationWork:
         from wsss_assets.models.protocols import merged, network_scores, strided_maps
 
         last, last_strided = afterwards or (None, None)
-        scores = network_scores(net, arrays, labels, self.method, background=self.with_background)
+        scores = network_scores(
+            net,
+            arrays,
+            labels,
+            self.method,
+            background=self.with_background,
+            most_pixels=self.most_pixels(labels.device.type),
+        )
         maps = merged(scores, size, afterwards=last)
         if self.dictionaries != "irn":
             return (maps,)
