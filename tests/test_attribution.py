@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 pytest.importorskip("torch")
 
@@ -599,3 +600,19 @@ def test_figures_of_the_cam_network() -> None:
         assert relative(values[::3, ::3], reference) < 1e-2, name
         gap = np.abs(values[::3, ::3].numpy() - reference).mean()
         assert gap < 5e-4 * np.abs(reference).max(), name
+
+
+@pytest.mark.parametrize(
+    ("photo", "found"),
+    [
+        (Image.new("RGB", (9, 7)), "found a PIL.Image.Image"),
+        (np.zeros((7, 9, 3), np.float32), r"found float32 \(7, 9, 3\)"),
+        (np.zeros((7, 9), np.uint8), r"found uint8 \(7, 9\)"),
+        (np.zeros((3, 7, 9), np.uint8), r"found uint8 \(3, 7, 9\)"),
+    ],
+)
+def test_what_is_no_photo_is_refused(photo: Any, found: str) -> None:  # noqa: ANN401
+    how = AttributionSettings(method="gradient")
+    with pytest.raises(UsageError, match=rf"uint8 RGB \(H, W, 3\); {found}") as caught:
+        attribution_maps(Linear(7, 9), photo, [0], "a", how)
+    assert "read_photo" in str(caught.value.hint)

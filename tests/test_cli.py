@@ -119,7 +119,7 @@ def test_labels_scores_and_sweep(data: Path) -> None:
         *options(data, "--method=cam", f"--ground-truth={data / 'truth'}", "--ignored=miss"),
     )
     assert swept.exit_code == 0, swept.output
-    assert "best mIoU 100.00 at tau 0.000" in swept.stdout
+    assert "best mIoU 100.00 over 5 of 21 classes at tau 0.000" in swept.stdout
     assert "the recommended tau 0.1 loses 0.00 points" in swept.stdout
     assert "255 counted as: miss" in swept.stdout
 
@@ -166,12 +166,12 @@ def test_the_surface_has_the_curve_in_it(data: Path) -> None:
     where = [f"--ground-truth={data / 'truth'}", "--ignored=miss", "--method=cam"]
     result = call("sweep", *options(data, *where, "--surface"))
     assert result.exit_code == 0, result.output
-    assert result.stdout.startswith("best mIoU 100.00 at ")
+    assert result.stdout.startswith("best mIoU 100.00 over 5 of 21 classes at ")
 
 
 @pytest.mark.parametrize("more", [[], ["--surface"]], ids=["curve", "surface"])
 def test_plots_are_well_formed_svg(data: Path, more: list[str]) -> None:
-    plot = data / "plots" / "a.svg"
+    plot = data / "a.svg"
     where = [f"--ground-truth={data / 'truth'}", "--ignored=miss", "--method=cam", f"--plot={plot}"]
     result = call("sweep", *options(data, *where, *more))
     assert result.exit_code == 0, result.output
@@ -233,7 +233,7 @@ def test_standard_output_is_json_and_nothing_else(data: Path, command: str) -> N
     result = run(*commands[command], "--json", "-")
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)
-    target = data / "new" / "result.json"
+    target = data / "result.json"
     if command != "pseudo-label":  # it says how many labels were written
         beside = call(*commands[command], "--json", str(target))
         assert beside.exit_code == 0
@@ -658,3 +658,31 @@ def test_the_demo_does_not_mix_with_other_files(tmp_path: Path) -> None:
     assert result.exit_code == 3
     assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
     assert (tmp_path / "results.json").read_text() == "mine"
+
+
+def test_folders_are_looked_for_before_a_list_is_fetched(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wsss_assets.storage.fetch.is_offline", lambda: True)
+    monkeypatch.setenv("WSSS_ASSETS_CACHE", str(data / "cache"))
+    nowhere = data / "nowhere"
+    maps = [one for one in options(data, "--method=cam") if not one.startswith("--labels")]
+    for command in (
+        ["sweep", *maps, f"--ground-truth={nowhere}"],
+        ["evaluate", f"--predictions={nowhere}", f"--ground-truth={data / 'truth'}"],
+    ):
+        result = call(*command, "--split=train_aug", "--ignored=miss")
+        assert result.exit_code == 3, result.output
+        assert result.stderr.startswith(f"wsss-assets: no folder {nowhere}")
+
+
+def test_a_second_ctrl_c_ends_what_has_said_that_it_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop() -> tuple[str, ...]:
+        raise KeyboardInterrupt
+
+    handlers: list[tuple[object, ...]] = []
+    monkeypatch.setattr("wsss_assets.benchmarks.list_benchmarks", stop)
+    monkeypatch.setattr("signal.signal", lambda *how: handlers.append(how))
+    result = call("benchmarks")
+    assert (result.exit_code, result.stderr) == (130, "\nwsss-assets: stopped\n")
+    assert handlers == [(signal.SIGINT, signal.SIG_DFL)]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 from wsss_assets import analyse_errors, get_recipe
 from wsss_assets.benchmarks import get_benchmark
 from wsss_assets.cli import main
+from wsss_assets.cli.anatomy_tables import print_ceilings
 from wsss_assets.devkit.image_labels import read_label_list
 from wsss_assets.evaluation.anatomy.counts import SIZES
 from wsss_assets.evaluation.ceilings import ceilings
@@ -294,3 +296,49 @@ def test_every_json_field_is_documented(data: Path) -> None:
         found = fields(json.loads(result.stdout), free)
         assert len(found) > 20
         assert {name for name in found if f"`{name}`" not in page} == set()
+
+
+def test_means_that_leave_classes_out_say_so(data: Path) -> None:
+    method = ("--method=cam", "--ignored=miss")
+    found: Any = json.loads(from_maps(data, *method, "--json=-").stdout)["variants"]
+    known = len(MINI.label_names)
+    counts = set()
+    for one in found.values():
+        occur = sum(iou is not None for iou in one["per_class"].values())
+        assert one["classes_in_mean"] == occur
+        counts |= {occur, one["best"]["classes_in_mean"]}
+    (count,) = counts
+    assert count < known
+    assert f"\nmIoU over {count} of {known} classes\n" in from_maps(data, *method).stdout
+
+
+def test_means_over_different_classes_are_told_apart(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = ceilings(
+        read_label_list(data / LIST, MINI),
+        data / "activation" / "simulated_cam",
+        data / "SegmentationClass",
+        saliency=data / "saliency" / "soft",
+        recipe=get_recipe(method="cam"),
+        ignored="miss",
+        benchmark="mini",
+    )
+    known = len(MINI.label_names)
+    variants = {
+        name: dataclasses.replace(
+            one,
+            own=dataclasses.replace(one.own, classes_in_mean=known - place // 2),
+            best=one.best and dataclasses.replace(one.best, classes_in_mean=known - place),
+        )
+        for place, (name, one) in enumerate(result.variants.items())
+    }
+    print_ceilings(dataclasses.replace(result, variants=variants))
+    told = [line for line in capsys.readouterr().out.splitlines() if " classes" in line]
+    assert told == [
+        f"perfect activation: mIoU best over {known - 1} of {known} classes",
+        f"perfect saliency: mIoU own over {known - 1} of {known} classes, "
+        f"best over {known - 2} of {known} classes",
+        f"both perfect: mIoU own over {known - 1} of {known} classes, "
+        f"best over {known - 3} of {known} classes",
+    ]

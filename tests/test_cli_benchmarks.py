@@ -141,3 +141,15 @@ def test_ground_truth_is_drawn_kept_and_never_mixed(tmp_path: Path) -> None:
         "ground-truth", "--instances", source, "--out", tmp_path / "two", "--ids", "-", stdin="v1\n"
     )
     assert [path.name for path in (tmp_path / "two").glob("*.png")] == ["v1.png"]
+
+
+def test_the_command_that_makes_a_list_asks_for_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wsss_assets.storage.fetch.is_offline", lambda: True)
+    monkeypatch.setenv("WSSS_ASSETS_CACHE", str(tmp_path))
+    for arguments, code in ((["--split=train_aug"], 4), (["--benchmark=mini", "--split=train"], 2)):
+        result = call("labels", *arguments)
+        assert result.exit_code == code, result.output
+        assert "--root DIR, or of COCO's with --instances FILE" in result.stderr
+        assert "--labels" not in result.stderr

@@ -80,6 +80,14 @@ def test_labels_are_compared_as_their_files_tell(sets: Path) -> None:
         r"^mIoU \d+\.\d+ → 100\.00: \+\d+\.\d+ points, 95 % interval", result.stdout, re.M
     )
     assert "background → " in result.stdout
+    over = re.search(
+        r"^mIoU of A over (\d+) of 21 classes, of B over (\d+) of 21 classes$", result.stdout, re.M
+    )
+    assert over is not None
+    found = call("compare", sets / "a", sets / "b", "--ground-truth", sets / "truth", "--json=-")
+    truth = json.loads(found.stdout)["truth"]
+    counts = [truth[one]["classes_in_mean"] for one in ("first", "second")]
+    assert [int(one) for one in over.groups()] == counts
     assert all(len(line) <= WIDEST for line in result.stdout.splitlines()[2:])
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.commands import done, refused
+from tests.commands import call, done, refused
 from tests.faults import status
 from tests.map_set_files import (
     CAM,
@@ -71,7 +71,11 @@ def test_maps_are_packed_into_the_staging_folder() -> None:
     }
     size = Path(f"staging/{MINE}/{SHARD}").stat().st_size
     assert result.stdout == f"staging/{MINE}: 6 images, 6 maps, {size:,} bytes, 0 holes\n"
-    assert result.stderr == ""
+    assert result.stderr.splitlines() == [
+        "train_aug of PASCAL VOC 2012 has 10,582 images and this list 6: maps of a part, or of "
+        "another list, are better packed under a name of their own, e.g. --split mine"
+    ]
+    assert done(*packing("--split", "mine", "--staging", "other")).stderr == ""
     done(*packing(maps="cams", name=CAM))
     manifest = json.loads(Path("staging/manifest.json").read_text("utf-8"))
     assert [one["record"]["id"] for one in manifest["sets"]] == [CAM, MINE]
@@ -96,21 +100,48 @@ def test_what_is_said_of_a_set_is_in_its_record() -> None:
 def test_holes_are_listed_and_counted() -> None:
     Path(f"maps/{IDS[0]}.png").unlink()
     Path(f"maps/{IDS[1]}.png").write_bytes(b"no png")
-    result = done(*packing())
+    result = call(*packing())
+    assert result.exit_code == 1
     assert "6 images, 4 maps" in result.stdout
     assert "2 holes" in result.stdout
-    lines = [line for line in result.stderr.splitlines() if line.startswith("hole: ")]
-    assert lines[0] == f"hole: {IDS[0]}: not in the source"
-    assert lines[1].startswith(f"hole: {IDS[1]}: ")
+    (line,) = (line for line in result.stderr.splitlines() if "holes" in line)
+    assert line.startswith(
+        f"holes, all in the manifest: 1 map not in the source: {IDS[0]}; "
+        f"1 map cannot be used: {IDS[1]} (cannot be read"
+    )
+    done(*PUBLISHING)
 
     many = {f"2007_{number:06d}": (1,) for number in range(14)}
     Path("list.txt").write_text(list_text(many), "utf-8")
     write_maps(Path("few"), {"2007_000000_1": draw("a")})
-    result = done(*packing("--staging", "other", maps="few", name=CAM))
-    holes = [line for line in result.stderr.splitlines() if line.startswith("hole: ")]
-    assert holes[0] == "hole: 2007_000001, class 1: not in the source"
-    assert len(holes) == 10
-    assert "3 more" in result.stderr
+    result = call(*packing("--staging", "other", "--json=-", maps="few", name=CAM))
+    assert result.exit_code == 1
+    assert len(json.loads(result.stdout)["holes"]) == 13
+    assert result.stderr.splitlines()[-1] == (
+        "holes, all in the manifest: 13 maps not in the source: "
+        "2007_000001_1, 2007_000002_1, 2007_000003_1, …"
+    )
+
+
+def test_an_image_without_classes_needs_no_activation_map() -> None:
+    Path("list.txt").write_text(f"{list_text(LABELS)}2007_000129\n", "utf-8")
+    assert "7 images, 9 maps" in done(*packing(maps="cams", name=CAM)).stdout
+    result = call(*packing("--staging", "other"))
+    assert result.exit_code == 1
+    assert "1 map not in the source: 2007_000129\n" in result.stderr
+
+
+def test_holes_that_a_set_was_published_with_are_expected(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(f"maps/{IDS[0]}.png").unlink()
+    assert call(*packing()).exit_code == 1
+    done(*PUBLISHING)
+    published = parse_record(MapSet, Path(f"staging/records/{MINE}.json").read_bytes(), "a test")
+    use_records(monkeypatch, {VST: published.model_copy(update={"id": VST})})
+    again = done(*packing(name=VST))
+    assert f"1 map not in the source: {IDS[0]}\n" in again.stderr
+    Path(f"maps/{IDS[1]}.png").unlink()
+    assert call(*packing(name=VST)).exit_code == 1
+    assert call(*packing("--split", "mine", name=VST)).exit_code == 1
 
 
 def test_packed_sets_are_told_as_json() -> None:
@@ -168,13 +199,52 @@ def test_without_a_list_the_published_one_is_taken(
 )
 def test_what_cannot_be_packed_is_refused(arguments: list[str], code: int, says: str) -> None:
     assert says in refused(code, *arguments)
-    assert not Path("staging/manifest.json").exists()
+    assert not Path("staging").exists()
 
 
-def test_an_id_that_is_nearly_one_of_the_catalogue_is_offered() -> None:
+@pytest.mark.parametrize("there", ["staging", "staging/voc2012", f"staging/{MINE}"])
+def test_folders_that_were_there_before_stay(there: str) -> None:
+    Path(there).mkdir(parents=True)
+    refused(3, *packing(maps="nowhere"))
+    assert [path.as_posix() for path in sorted(Path("staging").rglob("*"))] == [
+        path
+        for path in ("staging/voc2012", "staging/voc2012/saliency", f"staging/{MINE}")
+        if there.startswith(path)
+    ]
+    done(*packing())
+    before = tree(Path("staging"))
+    refused(3, *packing(maps="nowhere"))
+    assert tree(Path("staging")) == before
+
+
+def test_an_id_that_is_nearly_one_of_the_catalogue_is_offered_first() -> None:
     says = refused(2, "pack", "maps", "--id", "voc2012/saliency/vst_dut", "--labels", "list.txt")
-    assert "did you mean" in says
-    assert VST in says
+    offered = says.index(f"did you mean {VST}?")
+    assert offered < says.index("for maps of your own, say what made them with --made-by TEXT")
+
+
+@pytest.mark.parametrize("name", ["half", "mine", "my_vst_duts", "model"])
+def test_an_id_of_one_s_own_is_not_taken_for_a_slip(name: str) -> None:
+    name = f"voc2012/saliency/{name}"
+    says = refused(2, "pack", "maps", "--id", name, "--labels", "list.txt")
+    assert "→ for maps of your own, say what made them with --made-by TEXT" in says
+    assert "did you mean" not in says
+
+
+def test_a_benchmark_that_is_none_is_said_before_anything_else() -> None:
+    name = "voc212/saliency/vst_duts"
+    says = refused(2, "pack", "maps", "--id", name, "--labels", "list.txt")
+    assert "no benchmark is called 'voc212'" in says
+
+
+def test_what_regenerate_has_not_finished_is_refused_whatever_is_said() -> None:
+    stamp = json.dumps({"made_by": "wsss-assets regenerate"})
+    Path("maps/wsss-assets.json").write_text(stamp, "utf-8")
+    for more in (["--made-by", "I"], []):
+        says = refused(3, "pack", "maps", "--id", MINE, "--labels", "list.txt", *more)
+        assert "not finished" in says
+        assert "→ run the same command again\n" in says
+    assert not Path("staging").exists()
 
 
 def test_a_citation_may_come_from_standard_input() -> None:

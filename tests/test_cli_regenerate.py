@@ -125,8 +125,18 @@ def test_another_folder_of_photos_is_refused(folder: Path) -> None:
     before = {path: path.read_bytes() for path in (folder / "out").iterdir()}
     result = call(folder, f"--images={folder / 'more'}")
     assert result.exit_code == 3
-    assert "expected images '../more'; found images '../photos'" in result.stderr
+    assert "expected --images ../more; found --images ../photos" in result.stderr
     assert {path: path.read_bytes() for path in (folder / "out").iterdir()} == before
+
+
+def test_settings_of_a_folder_are_called_by_their_options(folder: Path) -> None:
+    assert call(folder).exit_code == 0
+    result = call(folder, "--batch-size=3", "--mean=0,0,0", "--precision=bf16")
+    assert result.exit_code == 3
+    wanted = "expected --batch-size 3, --precision bf16, --mean 0.0,0.0,0.0; found --batch-size "
+    assert wanted in result.stderr
+    result = call(folder, "--model=toy_native", "--mean=0,0,0")
+    assert "settings; expected --model toy_native; found --model toy; nothing" in result.stderr
 
 
 def test_other_pictures_and_folders_are_said_to_be_left_out(folder: Path) -> None:
@@ -220,6 +230,24 @@ def test_the_folder_can_be_packed_as_it_is(folder: Path) -> None:
     manifest = json.loads((folder / "staging" / "manifest.json").read_text("utf-8"))
     record = json.loads((folder / "out" / MADE_MAPS_NAME).read_text("utf-8"))
     assert manifest["sets"][0]["record"]["maker"] == record["made_by"]
-    assert record["weights"][0]["sha256"] in record["made_by"]
+    sha256 = record["weights"][0]["sha256"]
+    assert record["made_by"].startswith(
+        f"a toy with weights of the user's own, toy.pth (sha256 {sha256}), run by wsss-assets "
+    )
     assert {name: record[name] for name in packed["made"]} == packed["made"]
     assert {"model", "weights", "settings", "python"} < packed["made"].keys()
+
+
+def test_what_the_command_names_is_looked_for_before_a_list_is_fetched(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wsss_assets.storage.fetch.is_offline", lambda: True)
+    split = "--split=train_aug"
+    for more, missing in (
+        (f"--weights={folder / 'final.pth'}", "no file {}/final.pth"),
+        (f"--images={folder / 'none'}", "no folder {}/none"),
+    ):
+        result = call(folder, split, more)
+        assert result.exit_code == 3, result.output
+        assert result.stderr.startswith(f"wsss-assets: {missing.format(folder)}")
+    assert call(folder, split).exit_code == 4

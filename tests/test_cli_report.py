@@ -95,3 +95,22 @@ def test_what_is_refused_is_refused_before_any_work(data: Path, tmp_path: Path) 
         assert words in (result.output + str(result.exception))
         assert result.exit_code != 0
         assert not (tmp_path / "out").exists()
+
+
+def test_a_mean_that_leaves_classes_out_says_so(data: Path, tmp_path: Path) -> None:
+    more = ["--method=cam", "--ignored=miss", "--samples=0", saliency(data)]
+    result = run(data, *more, f"--json={tmp_path / 'a.json'}", f"--out={tmp_path / 'all'}")
+    said = json.loads((tmp_path / "a.json").read_text("utf-8"))
+    (one,) = said["pairings"]
+    known = len(one["per_class"])
+    counts = set()
+    for name in ("recommended", "best_tau", "best"):
+        occur = sum(scores[name] is not None for scores in one["per_class"].values())
+        assert one[name]["classes_in_mean"] == occur
+        counts.add(occur)
+    least = "at least " if len(counts) > 1 else ""
+    words = f"over {least}{min(counts)} of {known} classes"
+    assert min(counts) < known
+    assert f"\nmIoU {words}\n" in result.stdout
+    page = (tmp_path / "all" / "index.html").read_text("utf-8")
+    assert f"mIoU in per cent {words} and {said['images']} images; " in page

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 import doctest
 import importlib
 import pkgutil
 import re
 import shlex
+import symtable
 from pathlib import Path
 
 import click
@@ -62,6 +64,51 @@ def test_command_lines_parse(line: str) -> None:
     while isinstance(command, click.Group):
         command = command.commands[words.pop(0)]
     command.make_context(command.name, words, parent=context)
+
+
+def python_blocks() -> list[tuple[str, str]]:
+    return [
+        (page.name, block)
+        for page in PAGES
+        for block in re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    ]
+
+
+def undefined_names(block: str) -> set[str]:
+    """Names that a block uses and nothing in it defines."""
+    tables = [symtable.symtable(block, "block", "exec")]
+    known = {one.get_name() for one in tables[0].get_symbols() if one.is_assigned()}
+    known |= {one.get_name() for one in tables[0].get_symbols() if one.is_imported()}
+    used: set[str] = set()
+    while tables:
+        table = tables.pop()
+        tables += table.get_children()
+        used |= {one.get_name() for one in table.get_symbols() if one.is_global()}
+        if table.get_type() == "module":
+            used |= {one.get_name() for one in table.get_symbols()}
+    return used - known - set(dir(builtins))
+
+
+@pytest.mark.parametrize(("page", "block"), python_blocks())
+def test_python_blocks_define_what_they_use(page: str, block: str) -> None:
+    assert undefined_names(block) == set(), page
+
+
+def test_a_name_that_nothing_defines_is_found() -> None:
+    assert undefined_names("for a in b: print([c for c in a], d, len)") == {"b", "d"}
+    assert undefined_names("import x\ny = [x.z(w) for w in x]\ny.v") == set()
+
+
+def test_python_blocks_import_what_is_there() -> None:
+    pytest.importorskip("torch")
+    lines = [
+        line
+        for _, block in python_blocks()
+        for line in block.splitlines()
+        if line.startswith("from wsss_assets")
+    ]
+    assert len(lines) >= 10
+    exec("\n".join(lines), {})  # noqa: S102 (our own)
 
 
 def test_the_readme_has_command_lines() -> None:

@@ -697,6 +697,21 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     return report_of(tmp_path_factory.mktemp("explorer"), CAM, "miss")
 
 
+@pytest.mark.parametrize(("width", "told"), [(380, True), (1200, False)])
+def test_a_narrow_page_says_that_the_scores_go_on(
+    browser: Any,  # noqa: ANN401
+    made: Made,
+    width: int,
+    told: bool,
+) -> None:
+    with opened(browser, made.page, viewport={"width": width, "height": 700}) as page:
+        scores = page.locator(".scores")
+        assert scores.get_by_text("The table goes on to the right").is_visible() is told
+        cell = page.locator(".scores tbody td:not(.words)").first
+        box = cell.bounding_box()
+        assert box["x"] + box["width"] <= width
+
+
 def test_every_part_has_a_name(browser: Any, made: Made) -> None:  # noqa: ANN401
     with opened(browser, made.page) as page:
         nameless = page.evaluate(

@@ -105,7 +105,9 @@ def test_commands_count_before_they_read(mini: Path, tmp_path: Path) -> None:
     assert "1 of 6 images has no reference map of every class" in said
 
 
-def test_what_is_neither_a_folder_nor_a_map_set_is_said(mini: Path) -> None:
+def test_what_is_neither_a_folder_nor_a_map_set_is_said(
+    mini: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     common = (
         f"--labels={mini / 'ImageSets/Segmentation/train_cls.txt'}",
         f"--ground-truth={mini / 'SegmentationClass'}",
@@ -124,6 +126,9 @@ def test_what_is_neither_a_folder_nor_a_map_set_is_said(mini: Path) -> None:
     assert "vst_dutss is neither a folder nor a map set" in voc
     assert "'wsss-assets list --benchmark voc2012 --kind saliency'" in voc
     assert voc.endswith("did you mean vst_duts or dss_duts?\n")
+    monkeypatch.chdir(mini.parent)
+    (mini.parent / "pe").mkdir()
+    assert "did you mean" not in said("nope", "voc2012")
     drawn = said("nope/saliency/vst_duts", "mini")
     assert "neither a folder nor a map set; expected a folder that is there" in drawn
     assert "of mini there are no map sets" in drawn

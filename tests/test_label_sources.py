@@ -162,6 +162,8 @@ def test_the_published_list_comes_from_the_cache(
     monkeypatch.setenv("WSSS_ASSETS_CACHE", str(tmp_path))
     with pytest.raises(FetchError, match=r"voc2012/val_cls\.txt, or pass a list with --labels"):
         fetch_label_list(published, "val")
+    with pytest.raises(FetchError, match=r"_cls\.txt, or do without$"):
+        resolve_labels(published, "val", instead="do without")
     (tmp_path / "lists" / "voc2012").mkdir(parents=True, exist_ok=True)
     (tmp_path / "lists" / "voc2012" / "val_cls.txt").write_text(text, encoding="utf-8")
     labels = resolve_labels(published, "val")

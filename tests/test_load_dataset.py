@@ -1128,3 +1128,12 @@ def test_a_published_repository_loads_with_this_package(released: str) -> None:
         feedback=Told(),
     )
     assert decoded(data) == expected_rows()
+
+
+def test_without_the_list_python_is_told_of_its_own_argument(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "own").mkdir()
+    go_offline(monkeypatch)
+    with pytest.raises(FetchError, match=r"pass a list with labels=$"):
+        world.load(saliency=str(tmp_path / "own"))

@@ -147,3 +147,32 @@ def test_networks_may_adapt_checkpoints() -> None:
     net = Renamed(*toy())
     load(net, {f"old.{key}": value for key, value in state.items()})
     assert_same(net, state)
+
+
+@pytest.mark.parametrize(("given", "wanted"), [(20, 80), (80, 20), (21, 81), (7, 20)])
+def test_weights_of_another_number_of_classes_are_told_so(given: int, wanted: int) -> None:
+    def net(classes: int) -> nn.Module:
+        return nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, classes, 1))
+
+    with pytest.raises(WeightsError) as caught:
+        load(net(wanted), copied(net(given)))
+    counts = {21: 20, 81: 80}
+    benchmark = {20: "voc2012", 80: "coco2014"}[counts.get(wanted, wanted)]
+    assert caught.value.hint == (
+        f"these weights are of {counts.get(given, given)} classes, {benchmark} has "
+        f"{counts.get(wanted, wanted)}: give weights for {counts.get(wanted, wanted)} classes, or "
+        "name the benchmark that these are for"
+    )
+
+
+def test_other_shapes_are_not_taken_for_classes() -> None:
+    def net(classes: int, width: int) -> nn.Module:
+        return nn.Sequential(nn.Conv2d(3, width, 1), nn.Conv2d(width, classes, 1))
+
+    for other, wanted in ((net(20, 5), net(80, 4)), (net(20, 4), net(50, 4))):
+        with pytest.raises(WeightsError, match="another network, or of another variant"):
+            load(wanted, copied(other))
+    state = copied(net(20, 4))
+    del state["0.bias"]
+    with pytest.raises(WeightsError, match="another network, or of another variant"):
+        load(net(80, 4), state)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,28 +14,34 @@ import pytest
 from tests.map_set_files import (
     CAM,
     LABELS,
-    SPLIT,
     activation_maps,
     draw,
     list_text,
+    pixels_of,
     saliency_maps,
     tree,
     write_maps,
 )
 from wsss_assets.catalog.records import MADE_MAPS_NAME, MadeMaps, canonical_json
 from wsss_assets.devkit.image_labels import ImageLabels
-from wsss_assets.errors import ChecksumError, DataError, MissingFileError, RecordError
+from wsss_assets.errors import DataError, MissingFileError, RecordError
 from wsss_assets.map_sets.feedback import Feedback
-from wsss_assets.publish.pack import describe, pack, read_staged
-from wsss_assets.publish.recorded import read_made
+from wsss_assets.publish.pack import describe, pack, read_staged, said_by_record
+from wsss_assets.publish.recorded import RecordedMaps, read_made
+from wsss_assets.storage.pngs import encode_map, png_bytes
 from wsss_assets.storage.shards import ids_digest
+from wsss_assets.storage.stamps import STAMP_NAME
+from wsss_assets.storage.stored_maps import FolderMaps
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from wsss_assets.catalog.records import SplitShards
+    from wsss_assets.storage.images import UInt8
 
 IDS = list(LABELS)
+SPLIT = "six"
 OWN = describe("voc2012/saliency/own", maker="Our model")
 LABELLING = {"source": "list list.txt", "images": 6}
 
@@ -83,11 +92,32 @@ def activations(folder: Path, maps: dict[str, bytes] | None = None, **changes: A
 
 
 def packed(
-    maps: Path | str, staging: Path, name: str = OWN.id, told: Feedback | None = None
+    maps: Path | str,
+    staging: Path,
+    name: str = OWN.id,
+    told: Feedback | None = None,
+    **options: Any,  # noqa: ANN401
 ) -> SplitShards:
     record = OWN if name == OWN.id else describe(name)
     labels = ImageLabels(LABELS, "a test")
-    return pack(maps, record, staging, split=SPLIT, labels=labels, feedback=told or Feedback())
+    told = told or Feedback()
+    return pack(maps, record, staging, split=SPLIT, labels=labels, feedback=told, **options)
+
+
+@contextlib.contextmanager
+def away(path: Path) -> Iterator[None]:
+    """A file is gone, and then it is back."""
+    path.rename(path.with_suffix(".away"))
+    try:
+        yield
+    finally:
+        path.with_suffix(".away").rename(path)
+
+
+def stored_flat(pixels: UInt8) -> bytes:
+    """The same pixels as a PNG without filter and hardly compressed."""
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    return png_bytes(pixels.shape, zlib.compress(rows, 1))
 
 
 def test_how_maps_were_made_goes_with_them(tmp_path: Path) -> None:
@@ -133,18 +163,94 @@ def test_activation_maps_keep_their_labels(tmp_path: Path) -> None:
 def test_a_map_that_is_not_the_one_that_was_made_is_named(tmp_path: Path, recode: bool) -> None:
     maps = regenerated(tmp_path / "maps", saliency_maps())
     (maps / f"{IDS[3]}.png").write_bytes(draw("another"))
-    with pytest.raises(ChecksumError, match=IDS[3]) as caught:
-        pack(
-            maps,
-            OWN,
-            tmp_path / "staging",
-            split=SPLIT,
-            labels=ImageLabels(LABELS, "a test"),
-            recode=recode,
-        )
-    assert sha256(draw("another")) in str(caught.value)
+    with pytest.raises(DataError, match=f"1 map with other pixels.*: {IDS[3]};") as caught:
+        packed(maps, tmp_path / "staging", recode=recode)
+    assert caught.value.exit_code == 3
     assert "wsss-assets regenerate" in str(caught.value.hint)
-    assert tree(tmp_path / "staging") == {}
+    assert not (tmp_path / "staging").exists()
+
+
+@pytest.mark.parametrize("there", [b"", b"no png", draw("x")[:-20]])
+def test_a_damaged_map_is_told_from_another_one(tmp_path: Path, there: bytes) -> None:
+    maps = regenerated(tmp_path / "maps", saliency_maps())
+    (maps / f"{IDS[3]}.png").write_bytes(there)
+    with pytest.raises(DataError, match=f"1 map damaged .*: {IDS[3]};") as caught:
+        packed(maps, tmp_path / "staging")
+    assert "other pixels" not in str(caught.value)
+
+
+@pytest.mark.parametrize("names_differ", [True, False])
+def test_all_that_is_wrong_is_said_at_once(tmp_path: Path, names_differ: bool) -> None:
+    found = saliency_maps()
+    there = {one: data for one, data in found.items() if not (names_differ and one == IDS[5])}
+    maps = regenerated(tmp_path / "maps", there)
+    write_maps(maps, found)
+    for image_id in IDS[:2]:
+        (maps / f"{image_id}.png").write_bytes(b"no png")
+    for image_id in IDS[2:4]:
+        (maps / f"{image_id}.png").write_bytes(draw("another"))
+    if names_differ:
+        (maps / f"{IDS[4]}.png").unlink()
+    with pytest.raises(DataError) as caught:
+        packed(maps, tmp_path / "staging", workers=2)
+    faults = [
+        f"2 maps damaged (cannot be read as a map): {IDS[0]}, {IDS[1]}",
+        f"2 maps with other pixels than were made: {IDS[2]}, {IDS[3]}",
+    ]
+    if names_differ:
+        faults += [f"1 map gone: {IDS[4]}", f"1 map that the record does not know: {IDS[5]}"]
+    assert caught.value.found == "; ".join(faults)
+    assert ("move maps away" in str(caught.value.hint)) is names_differ
+    assert not (tmp_path / "staging").exists()
+
+
+def test_a_map_that_goes_or_changes_meanwhile_is_no_hole(tmp_path: Path) -> None:
+    maps = regenerated(tmp_path / "maps", saliency_maps())
+    made = read_made(maps)
+    assert made is not None
+    held = RecordedMaps(FolderMaps(maps), made, OWN, ImageLabels(LABELS, "a test"))
+    image = maps / f"{IDS[0]}.png"
+    with pytest.raises(DataError, match=f"1 map gone: {IDS[0]}"), away(image), held.enforced():
+        held.read(IDS[0])
+    with pytest.raises(DataError, match=f"1 map changed .*{IDS[0]}"), held.enforced(), away(image):
+        held.read(IDS[0])
+
+
+@pytest.mark.parametrize("recode", [True, False])
+def test_the_same_pixels_in_other_bytes_are_packed_as_they_were_made(
+    tmp_path: Path, recode: bool
+) -> None:
+    pixels = {stem: pixels_of(data) for stem, data in saliency_maps().items()}
+    maps = regenerated(tmp_path / "maps", {one: encode_map(map_) for one, map_ in pixels.items()})
+    expected = packed(maps, tmp_path / "expected", recode=recode)
+    for stem in IDS[:4]:
+        (maps / f"{stem}.png").write_bytes(stored_flat(pixels[stem]))
+    told = Told()
+    assert packed(maps, tmp_path / "staging", OWN.id, told, recode=recode) == expected
+    assert tree(tmp_path / "staging") == tree(tmp_path / "expected")
+    assert told.lines == [
+        "4 maps with the pixels that were made, but other bytes: packed as they were made, "
+        f"e.g. {', '.join(sorted(IDS[:4])[:3])}"
+    ]
+
+
+@pytest.mark.parametrize("record", [True, False])
+def test_a_folder_that_regenerate_has_not_finished_is_refused(tmp_path: Path, record: bool) -> None:
+    maps = regenerated(tmp_path / "maps", saliency_maps())
+    stamp = {"made_by": "wsss-assets regenerate", "version": "0.1.0"}
+    (maps / STAMP_NAME).write_text(json.dumps(stamp), "utf-8")
+    if record:
+        assert packed(maps, tmp_path / "staging").maps == 6
+        return
+    (maps / MADE_MAPS_NAME).unlink()
+    for attempt in (
+        lambda: said_by_record(OWN.id, maps),
+        lambda: packed(maps, tmp_path / "staging"),
+    ):
+        with pytest.raises(DataError, match="a 'wsss-assets regenerate' that has not") as caught:
+            attempt()
+        assert caught.value.hint == "run the same command again"
+    assert not (tmp_path / "staging").exists()
 
 
 def test_an_address_is_longer_than_any_path(tmp_path: Path) -> None:
@@ -155,7 +261,7 @@ def test_an_address_is_longer_than_any_path(tmp_path: Path) -> None:
 def test_a_map_that_is_gone_is_no_silent_hole(tmp_path: Path) -> None:
     maps = regenerated(tmp_path / "maps", saliency_maps())
     (maps / f"{IDS[2]}.png").unlink()
-    with pytest.raises(MissingFileError, match=f"no map {IDS[2]}.*1 map of these images gone"):
+    with pytest.raises(DataError, match=f"found 1 map gone: {IDS[2]};"):
         packed(maps, tmp_path / "staging")
     assert tree(tmp_path / "staging") == {}
 
@@ -164,11 +270,11 @@ def test_a_map_that_the_record_does_not_know_is_refused(tmp_path: Path) -> None:
     found = saliency_maps()
     maps = regenerated(tmp_path / "maps", {one: found[one] for one in IDS[:-2]})
     write_maps(maps, found)
-    with pytest.raises(DataError, match=f"does not know {min(IDS[-2:])}.*2 maps"):
+    with pytest.raises(DataError, match=f"2 maps that the record does not know: {min(IDS[-2:])},"):
         packed(maps, tmp_path / "staging")
     cams = activations(tmp_path / "cams")
     (cams / f"{IDS[0]}_19.png").write_bytes(draw("stray"))
-    with pytest.raises(DataError, match=f"does not know {IDS[0]}_19"):
+    with pytest.raises(DataError, match=f"does not know: {IDS[0]}_19"):
         packed(cams, tmp_path / "staging", CAM)
 
 

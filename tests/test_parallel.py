@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wsss_assets.cli.output import progress_bar
 from wsss_assets.parallel import default_workers, map_with_progress, most_at_once, ordered_map
 
 if TYPE_CHECKING:
@@ -178,3 +181,44 @@ def test_progress_wraps_the_results_with_their_number(workers: int | None) -> No
 def test_what_fits_into_memory() -> None:
     assert most_at_once(1 << 60) == 1
     assert most_at_once(0) > most_at_once(1 << 20) > most_at_once(1 << 21) > 1
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_second_ctrl_c_while_it_is_closed_by_the_interpreter_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, wrapped: bool
+) -> None:
+    ended: list[object] = []
+    unheard: list[object] = []
+    shutdown = ThreadPoolExecutor.shutdown
+
+    def interrupted(pool: ThreadPoolExecutor, **how: bool) -> None:
+        shutdown(pool, **how)
+        ended.append(pool)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", interrupted)
+    monkeypatch.setattr("sys.unraisablehook", unheard.append)
+
+    def consume() -> None:
+        progress = progress_bar("items") if wrapped else None
+        for _ in map_with_progress(str, range(100), 2, progress):
+            raise KeyboardInterrupt("the first")
+
+    with pytest.raises(KeyboardInterrupt, match="the first") as caught:
+        consume()
+    del caught  # it holds the frame, and that the generator
+    gc.collect()
+    assert len(ended) == 1
+    assert unheard == []
+
+
+def test_a_ctrl_c_at_the_end_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    shutdown = ThreadPoolExecutor.shutdown
+
+    def interrupted(pool: ThreadPoolExecutor, **how: bool) -> None:
+        shutdown(pool, **how)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(ordered_map(str, range(3), 2))

@@ -346,7 +346,7 @@ def test_a_manifest_speaks_of_its_own_repository_only() -> None:
     ids=lambda text: repr(text[:12]),
 )
 def test_what_is_no_manifest_at_all(text: str | bytes) -> None:
-    with pytest.raises(RecordError, match="is no Manifest record"):
+    with pytest.raises(RecordError, match=r"is (no Manifest record|cut off or no JSON)"):
         parse_record(Manifest, text, "manifest.json")
 
 
@@ -426,3 +426,11 @@ def test_a_publication_names_a_commit(revision: str) -> None:
     split = SplitShards.model_validate_json(json.dumps(shards()))
     with pytest.raises(ValueError, match="revision"):
         Publication(repo_id="org/repo", revision=revision, splits={"train": split})
+
+
+@pytest.mark.parametrize("text", ["", "{", json.dumps(manifest("a"))[:-5], b"PK\x03\x04"])
+def test_what_is_cut_off_is_called_so(text: str | bytes) -> None:
+    with pytest.raises(RecordError) as caught:
+        parse_record(Manifest, text, "manifest.json")
+    assert caught.value.summary == "manifest.json is cut off or no JSON"
+    assert "Invalid JSON" not in str(caught.value)

@@ -19,6 +19,7 @@ from tests.golden_weights import GOLDEN, Golden
 from wsss_assets.catalog.records import MADE_MAPS_NAME, MadeMaps, parse_record
 from wsss_assets.devkit.image_labels import ImageLabels
 from wsss_assets.errors import FolderInUseError, MissingFileError, UsageError
+from wsss_assets.map_sets.feedback import Feedback
 from wsss_assets.storage.activation_dicts import read_activation_dict
 from wsss_assets.storage.images import read_map
 from wsss_assets.storage.receipts import RECEIPTS_NAME, Receipts
@@ -26,6 +27,7 @@ from wsss_assets.storage.stamps import STAMP_NAME
 
 torch = pytest.importorskip("torch")
 
+from wsss_assets.models import get_method  # noqa: E402
 from wsss_assets.models.mcis import five_maps, merged, partners  # noqa: E402
 from wsss_assets.models.protocols import MOST_PIXELS  # noqa: E402
 from wsss_assets.regenerate import (  # noqa: E402
@@ -625,3 +627,30 @@ def test_networks_that_need_much_memory_run_fewer_batches_at_once(
     photos.run(batch_size=2)
     assert asked == [3 << 30]
     assert photos.contents() == photos.contents("alone")
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_doubts_about_published_weights_are_said_of_these_alone(
+    photos: Photos, monkeypatch: pytest.MonkeyPatch, published: bool
+) -> None:
+    if published:
+        monkeypatch.setattr("wsss_assets.regenerate.weights.known_as", lambda _sha256: "known")
+    said: list[str] = []
+    feedback = Feedback()
+    monkeypatch.setattr(feedback, "say", said.append)
+    doubted = replace(
+        toys.TOY_CAM, unknown_weights={80: "Eighty.", toys.CLASSES: "Who trained it?"}
+    )
+    photos.run(doubted, feedback=feedback)
+    known = "Nothing is known of a toy."
+    assert photos.record().unknown == (f"{known} Who trained it?" if published else known)
+    assert [line for line in said if "Nothing" in line] == [photos.record().unknown]
+    whose = "the published weights" if published else "weights of the user's own,"
+    assert photos.record().made_by.startswith(f"a toy with maps with {whose} build_cam.pth (")
+
+
+def test_what_is_unknown_of_weights_for_coco_is_not_said_of_voc() -> None:
+    method = get_method("cam")
+    assert method.unknown is None
+    assert set(method.unknown_weights) == {80}
+    assert "WSSS-BED's classifier" not in method.title

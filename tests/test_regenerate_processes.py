@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -305,6 +306,25 @@ def test_an_error_of_the_first_process_ends_the_others(whole: Path, tmp_path: Pa
         assert [process.returncode for process in processes] == [3, 3]
     assert "no stamp" in said[0]
     assert "Traceback" not in said[1]
+
+
+def test_of_two_processes_that_are_stopped_one_says_what_it_wrote(
+    whole: Path, tmp_path: Path
+) -> None:
+    out, pids = tmp_path / "out", tmp_path / "pids"
+    launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m"]
+    receipts = [out / RECEIPTS_NAME.replace(".jsonl", f".{rank}.jsonl") for rank in range(2)]
+    with started([*launcher, *command(whole, out, "--workers=1")], pids, 0.1) as process:
+        wait(lambda: all(file.exists() for file in receipts), process)
+        for rank in range(2):
+            os.kill(int((pids / f"running.{rank}").read_text("utf-8")), signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode != 0
+    text = rf"process 1 of 2 wrote (\d+) maps? to {re.escape(str(out))}, and what the others wrote"
+    said = re.findall(f"{text} is there too; the same command goes on", stderr)
+    (number,) = said  # the first process speaks for all
+    assert 0 < int(number) < noted(out)
+    assert int(number) == len(receipts[0].read_text("utf-8").splitlines())
 
 
 def test_two_processes_one_of_which_is_killed(whole: Path, tmp_path: Path) -> None:

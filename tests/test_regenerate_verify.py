@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +16,11 @@ from PIL import Image
 from tests import toys
 from wsss_assets.catalog.records import MADE_MAPS_NAME
 from wsss_assets.cli import main
+from wsss_assets.cli.regenerate_settings import NAMES
 from wsss_assets.errors import DataError, UsageError
 from wsss_assets.models.architecture import Normalisation
+from wsss_assets.models.attribution_settings import AttributionSettings
+from wsss_assets.models.onnx_settings import OnnxSettings
 from wsss_assets.storage.files import sha256_file
 from wsss_assets.storage.maps import ActivationFolder, SaliencyFolder
 from wsss_assets.storage.receipts import RECEIPTS_NAME
@@ -28,11 +33,12 @@ from wsss_assets.regenerate.verify import Labelling, compare, sample, verify
 from wsss_assets.regenerate.weights_cache import WeightsFile
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from click.testing import Result
 
-    from wsss_assets.regenerate.verify import Comparison
+    from wsss_assets.regenerate.comparison import Comparison
 
 
 def write(folder: Path, **maps: Any) -> Path:  # noqa: ANN401 (nested lists)
@@ -42,8 +48,10 @@ def write(folder: Path, **maps: Any) -> Path:  # noqa: ANN401 (nested lists)
     return folder
 
 
-def compared(expected: Path, found: Path, ids: list[str], labelling: Labelling) -> Comparison:
-    return compare(SaliencyFolder(expected), SaliencyFolder(found), ids, labelling)
+def compared(
+    expected: Path, found: Path, ids: list[str], labelling: Labelling, levels: int = 1
+) -> Comparison:
+    return compare(SaliencyFolder(expected), SaliencyFolder(found), ids, labelling, levels)
 
 
 def test_differences_are_counted(tmp_path: Path) -> None:
@@ -67,10 +75,10 @@ def test_a_reproduction_is_close_and_whole(tmp_path: Path) -> None:
     old = write(tmp_path / "old", a=[[5, 5, 5, 5]], b=[[5]])
     new = write(tmp_path / "new", a=[[5, 6, 4, 9]])
     found = compared(old, new, ["a"], Labelling())
-    assert found.is_reproduction(levels=1, share=0.75)
-    assert not found.is_reproduction(levels=1, share=0.76)
-    assert found.is_reproduction(levels=4, share=1)
-    assert not compared(old, new, ["a", "b"], Labelling()).is_reproduction(levels=255, share=0)
+    assert found.is_reproduction(share=0.75)
+    assert not found.is_reproduction(share=0.76)
+    assert compared(old, new, ["a"], Labelling(), levels=4).is_reproduction(share=1)
+    assert not compared(old, new, ["a", "b"], Labelling(), levels=255).is_reproduction(share=0)
 
 
 def test_what_becomes_of_labels(tmp_path: Path) -> None:
@@ -129,10 +137,10 @@ def test_a_set_is_remade(made: Path) -> None:
     maps = SaliencyFolder(made / "maps")
     found = verify(maps, toys.toy(), made / "photos", ["a", "b", "c"], **options)
     assert found.share_within(0) == 1
-    assert found.is_reproduction(levels=0, share=1)
+    assert found.is_reproduction(share=1)
     other = toys.toy(normalisation=Normalisation((0, 0, 0), (1, 1, 1)))
     found = verify(maps, other, made / "photos", ["a", "b", "c"], **options)
-    assert not found.is_reproduction(levels=1, share=0.99)
+    assert not found.is_reproduction(share=0.99)
     (made / "photos" / "b.png").write_bytes(b"broken")
     found = verify(maps, toys.toy(), made / "photos", ["a", "b", "c"], **options)
     assert found.failed.keys() == {"b"}
@@ -167,7 +175,8 @@ def test_a_map_that_the_record_names_and_is_gone_is_no_reproduction(made: Path) 
     (made / "maps" / "b.png").unlink()
     result = call(made, f"--verify={made / 'maps'}")
     assert result.exit_code == 1
-    assert "no reproduction: 1 image could not be compared" in result.stdout
+    assert "no reproduction: 1 map that was made is gone: b\n" in result.stdout
+    assert "no reproduction: 1 image could not be compared: b\n" in result.stdout
     assert "b: no saliency map b" in result.stderr
     assert "leave out --npy" in call(made, f"--verify={made / 'maps'}", "--npy").stderr
 
@@ -177,8 +186,7 @@ def test_images_that_were_left_out_decide_the_verdict(made: Path) -> None:
     (made / "photos" / "b.png").write_bytes(b"broken")
     result = call(made, f"--verify={made / 'maps'}")
     assert result.exit_code == 1
-    said = "no reproduction: 1 image could not be compared; of the others 100.000% of the pixels"
-    assert said in result.stdout
+    assert "no reproduction: 1 image could not be compared: b\n" in result.stdout
 
 
 @pytest.mark.usefixtures("toys_only")
@@ -270,7 +278,7 @@ def test_other_weights_are_compared_and_that_is_said(made: Path) -> None:
     result = call(made, f"--verify={made / 'maps'}", "--json=-")
     assert result.exit_code == 0, result.output
     sha256 = sha256_file(made / "toy.pth")
-    assert f"not as recorded: weights ['{sha256}'], recorded ['{'0' * 64}']" in result.stderr
+    assert f"--weights of sha256 {sha256[:12]}…, recorded: {'0' * 12}…" in result.stderr
     found = json.loads(result.stdout)["departures"]
     assert found["weights"] == {"recorded": ["0" * 64], "here": [sha256]}
     assert found["numpy"] == {"recorded": "1.0", "here": np.__version__}
@@ -297,7 +305,7 @@ def test_settings_are_those_of_the_record(made: Path, options: dict[str, Any]) -
     assert result.exit_code == 0, result.output
     assert "not as recorded" not in result.stderr
     result = call(made, *arguments, "--precision=fp16")
-    assert "not as recorded: precision 'fp16'" in result.stderr
+    assert "not as recorded: --precision fp16, recorded: " in result.stderr
 
 
 @pytest.mark.usefixtures("toys_only")
@@ -322,8 +330,13 @@ def test_what_was_made_on_a_gpu_is_remade_here_and_that_is_said(made: Path) -> N
     path.write_text(json.dumps(record), "utf-8")
     result = call(made, f"--verify={made / 'maps'}")
     assert result.exit_code == 0, result.output
-    for name in ("device 'cpu'", "precision 'fp32'", "compiled False", "batch_size 1"):
-        assert f"not as recorded: {name}, recorded" in result.stderr
+    for said in (
+        "--device cpu, recorded: cuda",
+        "--precision fp32, recorded: tf32",
+        "--compile no, recorded: yes",
+        "--batch-size 1, recorded: 64",
+    ):
+        assert f"not as recorded: {said}\n" in result.stderr
 
 
 @pytest.mark.usefixtures("toys_only")
@@ -334,3 +347,191 @@ def test_activation_maps_show_what_becomes_of_labels(made: Path) -> None:
     result = call(made, *arguments, f"--labels={made / 'list.txt'}")
     assert result.exit_code == 0, result.output
     assert "pseudo-labels: 0.000% of the pixels change" in result.stdout
+
+
+def inverted(path: Path) -> None:
+    Image.fromarray(255 - np.array(Image.open(path))).save(path)
+
+
+def many(folder: Path, images: int) -> list[str]:
+    """Maps of equal size, so many of them that one is less than a hundredth of all pixels."""
+    ids = [f"i{number:03}" for number in range(images)]
+    write(folder, **{one: [[9] * 10] for one in ids})
+    return ids
+
+
+def test_one_map_that_is_another_is_no_reproduction(tmp_path: Path) -> None:
+    ids = many(tmp_path / "old", 120)
+    many(tmp_path / "new", 120)
+    write(tmp_path / "new", i007=[[9] * 5 + [11] * 5])
+    found = compared(tmp_path / "old", tmp_path / "new", ids, Labelling())
+    assert found.is_reproduction(share=0.99)  # just half of it
+    write(tmp_path / "new", i007=[[9] * 4 + [11] * 5 + [200]], i005=[[9] * 9 + [12]])
+    found = compared(tmp_path / "old", tmp_path / "new", ids, Labelling())
+    assert found.share_within(1) > 0.99
+    assert not found.is_reproduction(share=0.99)
+    said = "more than half of the pixels differ by more than 1 in 1 image: i007"
+    assert found.verdict(0.99) == f"no reproduction: {said}"
+    assert found.to_dict()["worst"] == [
+        {"image": "i007", "class": None, "share_beyond": 0.6, "largest_difference": 191},
+        {"image": "i005", "class": None, "share_beyond": 0.1, "largest_difference": 3},
+    ]
+    assert "differ by more than 1:\n  i007: 60.000%, largest 191\n  i005: 10." in found.describe()
+    assert compared(tmp_path / "old", tmp_path / "new", ids, Labelling(), levels=2).is_reproduction(
+        share=0.99
+    )
+    assert found.verdict(0.9999).splitlines() == [
+        "no reproduction: 99.417% of the pixels differ by at most 1, 100.0% are asked for",
+        f"no reproduction: {said}",
+    ]
+
+
+def test_the_worst_five_are_listed_by_share_and_then_by_image(tmp_path: Path) -> None:
+    ids = many(tmp_path / "old", 8)
+    many(tmp_path / "new", 8)
+    shares = {"i006": 2, "i001": 3, "i004": 2, "i000": 1, "i002": 2, "i003": 1}
+    write(tmp_path / "new", **{one: [[99] * n + [9] * (10 - n)] for one, n in shares.items()})
+    found = compared(tmp_path / "old", tmp_path / "new", ids[::-1], Labelling())
+    assert [one.image for one in found.worst] == ["i001", "i002", "i004", "i006", "i000"]
+    assert len(found.apart) == 6
+    assert "the worst 5 of 6:\n  i001: 30.000%, largest 90\n" in found.describe()
+
+
+def test_of_activation_maps_each_counts_by_itself(tmp_path: Path) -> None:
+    old = write(tmp_path / "old", a_3=[[0, 0]], a_5=[[0, 0]], a_7=[[0, 0]])
+    new = write(tmp_path / "new", a_3=[[0, 1]], a_5=[[90, 80]], a_7=[[2, 0]])
+    labelling = Labelling(classes={"a": (3, 5, 7)})
+    found = compare(ActivationFolder(old), ActivationFolder(new), ["a"], labelling)
+    assert [(str(one), one.share, one.largest) for one in found.apart] == [("a class 5", 1, 90)]
+    assert found.pixels == 6
+    assert "in 1 image: a class 5" in found.verdict(0)
+
+
+@pytest.mark.usefixtures("toys_only")
+def test_every_file_of_a_folder_is_held_to_its_record(made: Path) -> None:
+    inside = sample(["a", "b", "c"], 1)
+    changed, missing = (one for one in "abc" if one not in inside)
+    inverted(made / "maps" / f"{changed}.png")
+    (made / "maps" / f"{missing}.png").unlink()
+    write(made / "maps", more=[[1]])
+    result = call(made, f"--verify={made / 'maps'}", "--sample=1")
+    assert result.exit_code == 1, result.output
+    assert result.stdout.splitlines() == [
+        "1 image, 620 pixels: all are equal",
+        f"no reproduction: 1 map is not the file that was made: {changed}",
+        f"no reproduction: 1 map that was made is gone: {missing}",
+        "no reproduction: 1 map is not in the record: more",
+    ]
+    found = json.loads(call(made, f"--verify={made / 'maps'}", "--sample=1", "--json=-").stdout)
+    assert found["reproduced"] is False
+    assert len(found["shortcomings"]) == 3
+    assert found["files"] == {
+        "recorded": 3,
+        "changed": [changed],
+        "missing": [missing],
+        "unknown": ["more"],
+    }
+
+
+@pytest.mark.usefixtures("toys_only")
+def test_a_folder_of_which_no_record_is_there_has_no_files_to_hold_to_it(made: Path) -> None:
+    for name in (MADE_MAPS_NAME, STAMP_NAME):
+        (made / "maps" / name).unlink()
+    result = call(made, f"--verify={made / 'maps'}", "--model=toy", "--json=-")
+    assert json.loads(result.stdout)["files"] is None
+    assert result.exit_code == 0
+
+
+@pytest.mark.usefixtures("toys_only")
+def test_a_run_that_has_not_finished_is_called_so(made: Path) -> None:
+    (made / "maps" / MADE_MAPS_NAME).unlink()
+    result = call(made, f"--verify={made / 'maps'}")
+    assert result.exit_code == 2
+    assert "is the folder of a 'wsss-assets regenerate' that has not finished" in result.stderr
+    assert (
+        "begun with --model toy --device cpu --precision fp32 --mean 0.5,0.4,0.3 " in result.stderr
+    )
+    assert f"--images {(made / 'photos').resolve()}\n" in result.stderr
+    assert "the same command again finishes it" in result.stderr
+    assert call(made, f"--verify={made / 'maps'}", "--model=toy").exit_code == 0
+    (made / "maps" / STAMP_NAME).write_text('{"made_by": "wsss-assets regenerate"}', "utf-8")
+    assert "settings that its stamp does not say" in call(made, f"--verify={made / 'maps'}").stderr
+
+
+def edited(made: Path, edit: Callable[[dict[str, Any]], object]) -> Result:
+    """What is said of a record whose settings were edited by hand."""
+    path = made / "maps" / MADE_MAPS_NAME
+    record = json.loads(path.read_text("utf-8"))
+    edit(record["settings"])
+    path.write_text(json.dumps(record), "utf-8")
+    return call(made, f"--verify={made / 'maps'}")
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (lambda one: one.pop("work"), "the setting work is missing (expected an object)"),
+        (lambda one: one.update(work=[]), "setting work makes no sense (expected an object, found"),
+        (lambda one: one["work"].pop("normalisation"), "setting work.normalisation is missing"),
+        (lambda one: one["work"]["normalisation"].update(mean=[1]), "expected three numbers"),
+        (lambda one: one.update(device=None), "expected a text, found null"),
+        (lambda one: one.update(precision="fp8"), "expected fp32, tf32, bf16 or fp16, found 'fp8'"),
+        (lambda one: one.update(batch_size=0), "expected a whole number from 1, found 0"),
+        (lambda one: one.pop("compiled"), "the setting compiled is missing"),
+        (lambda one: one.update(onnx={"gamma": 2}), "there is no setting onnx.gamma"),
+        (lambda one: one.update(onnx={"scale": "no"}), "the ONNX setting scale makes no sense"),
+    ],
+)
+@pytest.mark.usefixtures("toys_only")
+def test_a_record_that_was_edited_by_hand(
+    made: Path, edit: Callable[[dict[str, Any]], object], said: str
+) -> None:
+    result = edited(made, edit)
+    assert result.exit_code == 3, result.output
+    assert "the record of toy maps does not say how they were made" in result.stderr
+    assert said in result.stderr
+    assert "Error:" not in result.stderr  # no name of Python
+
+
+@pytest.mark.usefixtures("toys_only")
+def test_a_record_that_is_cut_off(made: Path) -> None:
+    path = made / "maps" / MADE_MAPS_NAME
+    path.write_bytes(path.read_bytes()[:-20])
+    result = call(made, f"--verify={made / 'maps'}")
+    assert result.exit_code == 3
+    assert f"{path} is cut off or no JSON" in result.stderr
+    assert "the same 'wsss-assets regenerate' again writes it anew" in result.stderr
+
+
+@pytest.mark.usefixtures("toys_only")
+def test_five_departures_are_told_options_first(made: Path) -> None:
+    programs = dict.fromkeys(("numpy", "pillow", "torch", "version"), "1.0")
+    result = edited(made, lambda one: one.update(programs, device="cuda", batch_size=9))
+    lines = [line for line in result.stderr.splitlines() if line.startswith("not as recorded")]
+    assert lines[:2] == [
+        "not as recorded: --batch-size 1, recorded: 9",
+        "not as recorded: --device cpu, recorded: cuda",
+    ]
+    assert lines[2] == f"not as recorded: numpy {np.__version__}, recorded: 1.0"
+    assert lines[5:] == ["not as recorded: 1 more (--json FILE lists them all)"]
+    result = call(made, f"--verify={made / 'maps'}", "--json=-")
+    assert len(json.loads(result.stdout)["departures"]) == 6
+
+
+@pytest.mark.usefixtures("toys_only")
+def test_of_another_model_only_that_is_told(made: Path) -> None:
+    result = call(
+        made, f"--verify={made / 'maps'}", "--model=toy_native", "--mean=0,0,0", "--json=-"
+    )
+    lines = [line for line in result.stderr.splitlines() if line.startswith("not as recorded")]
+    assert lines == ["not as recorded: --model toy_native, recorded: toy"]
+    assert len(json.loads(result.stdout)["departures"]) > 1
+
+
+def test_settings_are_called_by_options_that_there_are() -> None:
+    options = {name for option in main.commands["regenerate"].params for name in option.opts}
+    called = {part for name in NAMES.values() for part in re.findall("--[a-z-]+", name)}
+    assert called <= options
+    of_attribution = {field.name for field in fields(AttributionSettings)} - {"normalisation"}
+    assert {f"work.{name}" for name in of_attribution} <= NAMES.keys()
+    assert {f"onnx.{field.name}" for field in fields(OnnxSettings)} <= NAMES.keys()

@@ -232,7 +232,11 @@ def test_the_curve_as_data(images: Set) -> None:
     curve, values = swept.curve(), swept.to_dict()
     assert values["miou"] == curve.miou.tolist()
     assert list(values["per_class"]) == ["background", "cat", "dog", "cow"]
-    assert values["best"] == {"tau": curve.best / 255, "miou": max(values["miou"])}
+    assert values["best"] == {
+        "tau": curve.best / 255,
+        "miou": max(values["miou"]),
+        "classes_in_mean": np.count_nonzero(~np.isnan(curve.per_class[curve.best])),
+    }
     assert values["recommended"]["tau"] == 0.3
     assert values["recommended"]["loss"] == curve.loss
     assert values["plateau"]["first_tau"] <= values["best"]["tau"] <= values["plateau"]["last_tau"]
@@ -417,6 +421,7 @@ def test_the_best_place_is_the_lowest_of_the_best(images: Set) -> None:
         "saliency_threshold": surface.best[0] / 255,
         "tau": surface.best[1] / 255,
         "miou": best,
+        "classes_in_mean": sum(not np.isnan(swept.iou(label)[surface.best]) for label in range(4)),
     }
     assert values["miou"] == surface.miou.tolist()
 

@@ -27,8 +27,10 @@ was found, what was done about it and what to do next.
 from __future__ import annotations
 
 import contextlib
-import difflib
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from wsss_assets.words import did_you_mean, near
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -116,11 +118,10 @@ class UnknownNameError(UsageError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         known = sorted(known)
-        close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
         super().__init__(
             f"no {kind} is called {name!r}",
             expected="one of " + ", ".join(known),
-            hint=f"did you mean {' or '.join(close)}?" if close else None,
+            hint=did_you_mean(near(name.lower(), known, most=3)),
         )
 
     @classmethod
@@ -199,7 +200,13 @@ class IgnoredPixelsError(DataError):
 
 
 class FolderInUseError(DataError):
-    """The output folder was made with other settings."""
+    """The output folder was made with other settings.
+
+    Attributes:
+        changed: the value there and the one here by setting, where these differ.
+    """
+
+    changed: Mapping[str, tuple[Any, Any]] = MappingProxyType({})
 
 
 class NotSweepableError(WsssAssetsError):

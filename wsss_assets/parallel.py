@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections import deque
@@ -71,6 +72,7 @@ def ordered_map(
         return
     pool = ThreadPoolExecutor(workers)
     window: deque[Future[Result]] = deque()
+    unheard: tuple[type[BaseException], ...] = ()
     try:
         for item in items:
             window.append(pool.submit(function, item))
@@ -78,5 +80,11 @@ def ordered_map(
                 yield window.popleft().result()
         while window:
             yield window.popleft().result()
+    except GeneratorExit:
+        # Whoever took the results has ended, by a first Ctrl-C as a rule, and it is the
+        # interpreter that closes this: what a second one raises meanwhile would reach nobody.
+        unheard = (BaseException,)
+        raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        with contextlib.suppress(*unheard):
+            pool.shutdown(wait=True, cancel_futures=True)

@@ -55,7 +55,12 @@ def target(model: Model, device: torch.device) -> int:
 
 
 def contenders(
-    model: Model, photos: Path, scratch: Path, device: torch.device, precision: str
+    model: Model,
+    photos: Path,
+    scratch: Path,
+    device: torch.device,
+    precision: str,
+    workers: int | None = None,
 ) -> list[common.Contender]:
     """Both ways from the same untrained weights and photos, each to a folder of its own name."""
     paths = sorted(photos.iterdir())
@@ -83,6 +88,7 @@ def contenders(
             device=str(device),
             precision=precision,  # type: ignore[arg-type]
             activation=options,
+            workers=workers,
         )
         if summary.failed:
             raise click.ClickException(str(summary.failed))
@@ -91,6 +97,25 @@ def contenders(
         common.Contender(PLAIN, plain, len(paths), partial(emptied, theirs)),
         common.Contender(OURS, run, len(paths), partial(emptied, ours)),
     ]
+
+
+def cpu_times(
+    few: list[common.Contender], many: list[common.Contender], rounds: int
+) -> dict[str, list[float]]:
+    """CPU seconds of a photo on one thread, starting left out: of many photos less those of few."""
+    torch.set_num_threads(1)
+    times: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        for less, more in zip(few, many, strict=True):
+            spent = []
+            for contender in (less, more):
+                contender.prepare()
+                start = time.process_time()
+                contender.run()
+                spent.append(time.process_time() - start)
+            seconds = (spent[1] - spent[0]) / (more.images - less.images)
+            times.setdefault(more.name, []).append(seconds)
+    return times
 
 
 def emptied(folder: Path) -> None:
@@ -153,6 +178,11 @@ def utilisation(device: torch.device) -> Iterator[list[int]]:
 @click.option(
     "--warm-up/--no-warm-up", default=True, show_default=True, help="A round before the first."
 )
+@click.option(
+    "--cpu-time",
+    is_flag=True,
+    help="Count CPU seconds on one thread, starting left out, for a machine that is busy.",
+)
 @common.json_option
 def main(
     data: Path | None,
@@ -165,9 +195,12 @@ def main(
     device: str,
     precision: str,
     warm_up: bool,
+    cpu_time: bool,
     json_target: Path | None,
 ) -> None:
     """Maps from weights, not trained: the runner against the plain loop."""
+    if cpu_time and images < 2:
+        raise click.UsageError("--cpu-time needs two photos at least")
     report = common.Report("regenerating")
     place = torch.device(device)
     if precision == "fp32":  # the plain loop too, whose convolutions would be of TF32 otherwise
@@ -180,15 +213,25 @@ def main(
             root = scratch / "data" if data is None else data
             write_mini(root, images, saliency=[], methods=[])
             given = root / "JPEGImages"
+        first = scratch / "first"
+        first.mkdir()
         for path in sorted(given.iterdir())[:images]:
             shutil.copy(path, photos)
+        shutil.copy(min(photos.iterdir()), first)
         for one in models:
             model = wanted(one, crops, crop_size)
-            both = contenders(model, photos, scratch, place, precision)
+            workers = 0 if cpu_time else None
+            both = contenders(model, photos, scratch, place, precision, workers)
+            if cpu_time:
+                alone = contenders(model, first, scratch, place, precision, workers)
+                times = cpu_times(alone, both, rounds)
+            else:
+                times = common.interleave(both, rounds, warm_up=warm_up)
             title = one if crops is None else f"gradients of {one} over {crops} crops"
             report.timed(
-                f"{title} on {device}, {precision}, per image of {both[0].images}",
-                common.interleave(both, rounds, warm_up=warm_up),
+                f"{title} on {device}, {precision}, per image of {both[0].images}"
+                + (", CPU time" if cpu_time else ""),
+                times,
                 [common.Ratio(PLAIN, OURS, at_least=target(model, place))],
             )
             levels, share = worst_difference(scratch / OURS, scratch / PLAIN)

@@ -5,7 +5,6 @@ Reading one record opens one file. Records are frozen and read once.
 
 from __future__ import annotations
 
-import difflib
 from functools import cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -30,6 +29,7 @@ from wsss_assets.catalog.records import (
     parse_record,
 )
 from wsss_assets.errors import UnknownNameError
+from wsss_assets.words import did_you_mean, near
 
 if TYPE_CHECKING:
     from wsss_assets.catalog.records import Kind
@@ -217,12 +217,12 @@ def keys_to_cite(name: str) -> tuple[str, ...]:
     if name in list_training_sets():
         return get_training_set(name).citations
     known = {*citation_keys(), *list_makers(), *list_training_sets()}
-    close = difflib.get_close_matches(name.lower(), sorted(known), n=2)
+    close = near(name.lower(), known)
     try:
         return get_map_set(name).citations
     except UnknownNameError as error:
         if close and not is_full_name(name):
-            error.hint = f"did you mean {' or '.join(close)}?"
+            error.hint = did_you_mean(close)
         raise
 
 

@@ -6,12 +6,11 @@ of `<benchmark>/<kind>/<name>`. Nothing is opened here, so that a shell can comp
 
 from __future__ import annotations
 
-import difflib
 from functools import cache
 from importlib.resources import files
 
 from wsss_assets.errors import UnknownNameError, UsageError
-from wsss_assets.words import some_of
+from wsss_assets.words import did_you_mean, near, some_of
 
 __all__ = [
     "find_name",
@@ -142,7 +141,7 @@ def near_names(text: str, *, benchmark: str, kind: str) -> list[str]:
     """
     folder = f"{benchmark}/{kind}/"
     shorts = [one.rpartition("/")[2] for one in map_set_names() if one.startswith(folder)]
-    return difflib.get_close_matches(text.strip().lower().rpartition("/")[2], shorts, n=2)
+    return near(text.strip().lower().rpartition("/")[2], shorts)
 
 
 def no_map_set(name: str) -> UnknownNameError:
@@ -155,7 +154,7 @@ def no_map_set(name: str) -> UnknownNameError:
     return UnknownNameError.saying(
         f"no map set is called {name!r}",
         expected=f"one of the {len(map_set_names())} that 'wsss-assets list' shows",
-        hint=f"did you mean {' or '.join(close)}?" if close else None,
+        hint=did_you_mean(close),
     )
 
 
@@ -231,10 +230,10 @@ def _close(name: str) -> list[str]:
     """Map sets whose id, or else whose last part, looks like the name."""
     readings = _readings(name)
     if readings:
-        found = [difflib.get_close_matches(one, map_set_names(), n=2) for one in readings]
+        found = [near(one, map_set_names()) for one in readings]
         return list(dict.fromkeys(one for matches in found for one in matches))
     shorts = sorted({_kind_and_name(one)[1] for one in map_set_names()})
-    close = difflib.get_close_matches(name.strip().lower(), shorts, n=2)
+    close = near(name.strip().lower(), shorts)
     return [one for one in map_set_names() if _kind_and_name(one)[1] in close][:_MOST_SHOWN]
 
 

@@ -6,7 +6,9 @@ quick; what a command needs is imported when it runs.
 
 from __future__ import annotations
 
+import contextlib
 import io
+import signal
 import sys
 
 import click
@@ -75,6 +77,9 @@ class _Group(click.Group):
         except KeyboardInterrupt:
             if ctx.params.get("debug"):
                 raise
+            with contextlib.suppress(ValueError):  # not in the main thread
+                # From here on another Ctrl-C ends the process at once, with nothing to say.
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
             click.echo("\nwsss-assets: stopped", err=True)
             sys.exit(_STOPPED)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wsss_assets.cli.output import percent, print_table, print_words, signed
-from wsss_assets.words import some_of
+from wsss_assets.words import over_classes, some_of
 
 if TYPE_CHECKING:
     from wsss_assets.benchmarks import Benchmark
@@ -157,6 +157,8 @@ def print_ceilings(result: Ceilings) -> None:
     heads = ("best", "saliency >", "tau") if result.searched else ()
     print_table(("mIoU", "own", *heads), rows)
     click.echo(_SEARCHED[result.searched])
+    for words in _counted_classes(result):
+        click.echo(words)
     given = result.variants["given"]
     if given.errors is not None:
         click.echo("\nmaps as given: ", nl=False)
@@ -165,6 +167,27 @@ def print_ceilings(result: Ceilings) -> None:
         _print_variants(result)
     click.echo()
     print_words(_provenance(given.own))
+
+
+def _counted_classes(result: Ceilings) -> list[str]:
+    """Over how many classes each mIoU is, where it is not over all; once where all are alike."""
+    words: dict[str, dict[str, str]] = {}
+    for name, one in result.variants.items():
+        counts = {"own": one.own.classes_in_mean}
+        if one.best is not None:
+            counts["best"] = one.best.classes_in_mean
+        known = len(one.own.per_class)
+        words[_VARIANTS[name]] = {
+            which: over_classes(count, known) for which, count in counts.items()
+        }
+    different = {over for each in words.values() for over in each.values()}
+    if len(different) == 1:
+        return [f"mIoU{over}" for over in different if over]
+    told = {
+        name: ", ".join(f"{which}{over}" for which, over in each.items() if over)
+        for name, each in words.items()
+    }
+    return [f"{name}: mIoU {said}" for name, said in told.items() if said]
 
 
 def _print_variants(result: Ceilings) -> None:

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from wsss_assets.cli.options import FILE, FOLDER, benchmark_option, json_option, workers_option
+from wsss_assets.cli.options import (
+    FILE,
+    FOLDER,
+    TARGET,
+    benchmark_option,
+    json_option,
+    workers_option,
+)
 from wsss_assets.cli.output import print_table, progress_bar, write_json
 
 if TYPE_CHECKING:
@@ -15,6 +22,8 @@ if TYPE_CHECKING:
     from wsss_assets.devkit.findings import Finding
 
 __all__ = ["COMMANDS"]
+
+_ANOTHER_SOURCE = "make the list of a devkit with --root DIR, or of COCO's with --instances FILE"
 
 
 @click.command()
@@ -122,7 +131,7 @@ def doctor(
 )
 @click.option("--masks", type=FOLDER, help="Masks elsewhere than in the devkit.")
 @click.option("--instances", type=FILE, help="A COCO instances file.")
-@click.option("--out", type=FILE, default="-", help="Where to write.  [default: standard output]")
+@click.option("--out", type=TARGET, default="-", help="Where to write.  [default: standard output]")
 @workers_option
 def labels(
     benchmark: str,
@@ -162,6 +171,7 @@ def labels(
         source=source,
         masks=masks,
         instances=instances,
+        instead=_ANOTHER_SOURCE,
         workers=workers,
         progress=progress_bar("images"),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wsss_assets.cli.output import cut, number, percent, print_table, signed
-from wsss_assets.words import counted, some_of
+from wsss_assets.words import counted, over_classes, some_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,6 +101,15 @@ def _print_classes(compared: LabelComparison) -> None:
         rows.append(["mIoU", "", str(truth.first.images), *_changes(mean)])
     click.echo("IoU (%)" + ("" if truth is None else ", A and B: with the ground truth"))
     print_table(header, rows)
+    if truth is not None:
+        scored = {"A": truth.first, "B": truth.second}
+        over = {
+            name: over_classes(one.classes_in_mean, len(one.per_class))
+            for name, one in scored.items()
+        }
+        if any(over.values()):
+            told = [f"{name}{words}" for name, words in over.items() if words]
+            click.echo(f"mIoU of {', of '.join(told)}")
 
 
 def _changes(one: dict[str, Any]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import click
 
 from wsss_assets.cli.options import with_options
 from wsss_assets.errors import UnknownNameError
+from wsss_assets.words import did_you_mean, near
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -256,7 +256,7 @@ def _near_folders(folder: Path) -> list[str]:
     if not folder.parent.is_dir():
         return []
     beside = [one.name for one in folder.parent.iterdir() if one.is_dir()]
-    return [str(folder.with_name(one)) for one in get_close_matches(folder.name, beside, n=2)]
+    return [str(folder.with_name(one)) for one in near(folder.name, beside)]
 
 
 def _neither(name: str, kind: Kind, benchmark: str, error: UnknownNameError) -> UnknownNameError:
@@ -273,7 +273,7 @@ def _neither(name: str, kind: Kind, benchmark: str, error: UnknownNameError) -> 
         expected=f"a folder that is there, or one of the map sets that '{shown}' shows"
         if there
         else f"a folder that is there; of {benchmark} there are no map sets",
-        hint=f"did you mean {' or '.join(close)}?" if close else None,
+        hint=did_you_mean(close),
     )
 
 

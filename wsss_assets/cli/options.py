@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from wsss_assets.ranks import Ranks
 
 __all__ = [
     "FILE",
     "FOLDER",
+    "TARGET",
     "benchmark_option",
     "ignored_option",
     "json_option",
@@ -33,6 +34,30 @@ __all__ = [
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
+
+
+class _Target(click.Path):
+    """A file to write, refused before anything is done where that cannot be written."""
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 (as click has it)
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:  # noqa: ANN401
+        """The path.
+
+        Raises:
+            UsageError: there is no such folder; none is made, for it may be a slip.
+            OSError: the folder is a file, or may not be written to.
+        """
+        target = Path(str(super().convert(value, param, ctx)))
+        if str(target) != "-":
+            _check_folder(target)
+        return target
+
+
+TARGET = _Target(path_type=Path, dir_okay=False, allow_dash=True)
 
 benchmark_option = click.option(
     "--benchmark",
@@ -66,19 +91,20 @@ workers_option = click.option(
 )
 
 
-def _can_be_made(_: click.Context, __: click.Parameter, target: Path | None) -> Path | None:
-    """Refuse, before anything is done, a file whose folder neither is there nor can be made.
-
-    Raises:
-        OSError: so it is.
-    """
-    if target is None or str(target) == "-":
-        return target
+def _check_folder(target: Path) -> None:
+    """Refuse a file whose folder is not there, or cannot be written to."""
     there = next(one for one in target.absolute().parents if one.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         why = "may not be written to" if there.is_dir() else "is no folder"
         raise OSError(f"{target} cannot be written: {there} {why}; choose another place")
-    return target
+    if there != target.absolute().parent:
+        from wsss_assets.errors import UsageError
+
+        raise UsageError(
+            f"{target} cannot be written: there is no folder {target.parent}",
+            done="nothing was done",
+            hint=f"make it first: mkdir -p {target.parent}",
+        )
 
 
 def target_option(*names: str, words: str) -> Callable[..., Callable[..., object]]:
@@ -88,7 +114,7 @@ def target_option(*names: str, words: str) -> Callable[..., Callable[..., object
         names: as of `click.option`.
         words: its help.
     """
-    return click.option(*names, type=FILE, callback=_can_be_made, help=words)
+    return click.option(*names, type=TARGET, help=words)
 
 
 json_option = target_option(
@@ -132,6 +158,7 @@ def label_options(command: Callable[..., object]) -> Callable[..., object]:
         known = get_benchmark(benchmark)
         if split is not None:
             known.split(split)
+        _check_folders(others)
         ranks: Ranks = others.get("ranks", ALONE)  # one process reads standard input for all
         listed = ranks.first(lambda: resolve_labels(known, split, labels=labels))
         return command(labels=listed, split=split, benchmark=known, **others)
@@ -173,6 +200,7 @@ def list_options(command: Callable[..., object]) -> Callable[..., object]:
         if ids is not None and labels is not None:
             raise UsageError("--ids and --labels both say which images", expected="one of them")
         known = get_benchmark(benchmark)
+        _check_folders(others)
         ranks: Ranks = others.get("ranks", ALONE)  # one process reads standard input for all
         listed = ids or labels
         wanted: Collection[str] | None = None
@@ -206,6 +234,20 @@ def list_options(command: Callable[..., object]) -> Callable[..., object]:
         ),
         benchmark_option,
     )
+
+
+def _check_folders(given: Mapping[str, object]) -> None:
+    """Refuse folders that are not there, before a list is fetched.
+
+    Raises:
+        MissingFileError: one is not.
+    """
+    from wsss_assets.storage.files import check_folder
+
+    for name in ("ground_truth", "predictions", "images"):
+        folder = given.get(name)
+        if isinstance(folder, Path):
+            check_folder(folder)
 
 
 def with_options(

@@ -11,8 +11,10 @@ from wsss_assets.cli.options import FILE, FOLDER, json_option, workers_option
 from wsss_assets.cli.output import print_table, read_text, write_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from wsss_assets.catalog.records import Hole
 
 __all__ = ["COMMANDS"]
 
@@ -57,7 +59,9 @@ staging_option = click.option(
 )
 @workers_option
 @json_option
+@click.pass_context
 def pack(
+    ctx: click.Context,
     maps: str,
     name: str,
     staging: Path,
@@ -75,8 +79,9 @@ def pack(
     """Pack loose maps into shards, ready to be published.
 
     Saliency maps are named <image id>.png, activation maps <image id>_<class>.png with 0-based
-    classes. A missing or unusable map becomes a hole, which the record lists. For an id of the
-    catalogue, its record is taken; for one of your own, say what you know.
+    classes. A missing or unusable map becomes a hole, which the record lists; the exit status is
+    then 1, and 'wsss-assets publish' takes the set with its holes. For an id of the catalogue, its
+    record is taken; for one of your own, say what you know.
 
     \b
     Examples:
@@ -87,8 +92,9 @@ def pack(
     from wsss_assets.devkit.label_sources import resolve_labels
     from wsss_assets.map_sets.feedback import Terminal
     from wsss_assets.map_sets.obtain import check_split_name
-    from wsss_assets.publish.pack import describe, said_by_record
+    from wsss_assets.publish.pack import describe, new_holes, said_by_record
     from wsss_assets.publish.pack import pack as pack_maps
+    from wsss_assets.words import counted
 
     if split is not None:
         check_split_name(split)
@@ -116,20 +122,38 @@ def pack(
     )
     if json_target is not None:
         write_json(json_target, content.model_dump(mode="json"))
-    if str(json_target) == "-":
-        return
-    from wsss_assets.words import counted
+    if str(json_target) != "-":
+        click.echo(
+            f"{staging / record.id}: {counted(content.rows, 'image')}, "
+            f"{counted(content.maps, 'map')}, {counted(content.size, 'byte')}, "
+            f"{counted(len(content.holes), 'hole')}"
+        )
+    if content.holes:
+        click.echo(_in_words(content.holes), err=True)
+    if new_holes(content, record, split):
+        ctx.exit(1)
 
-    click.echo(
-        f"{staging / record.id}: {counted(content.rows, 'image')}, "
-        f"{counted(content.maps, 'map')}, {counted(content.size, 'byte')}, "
-        f"{counted(len(content.holes), 'hole')}"
-    )
-    for hole in content.holes[:10]:
-        what = "" if hole.class_id is None else f", class {hole.class_id}"
-        click.echo(f"hole: {hole.image_id}{what}: {hole.reason}", err=True)
-    if len(content.holes) > 10:
-        click.echo(f"… and {len(content.holes) - 10:,} more, in the manifest", err=True)
+
+def _in_words(holes: Sequence[Hole]) -> str:
+    """How many maps are not there, and the first few, in one line."""
+    from wsss_assets.catalog.records import NOT_THERE
+    from wsss_assets.map_sets.wanted import map_stem
+    from wsss_assets.words import counted, first_few
+
+    missing, unusable = [], []
+    for hole in holes:
+        stem = map_stem(hole.image_id, hole.class_id)
+        if hole.reason == NOT_THERE:
+            missing.append(stem)
+        else:
+            reason = hole.reason.removeprefix(f"{stem} ")
+            unusable.append(f"{stem} ({reason})")
+    parts = [
+        f"{counted(len(found), 'map')} {what}: {first_few(found, 3)}"
+        for found, what in ((missing, NOT_THERE), (unusable, "cannot be used"))
+        if found
+    ]
+    return f"holes, all in the manifest: {'; '.join(parts)}"
 
 
 @click.command()

@@ -13,6 +13,7 @@ from wsss_assets.cli.output import print_failures, write_json
 from wsss_assets.cli.regenerate_activation import activation_options, kind_of
 from wsss_assets.cli.regenerate_attribution import attribution_options
 from wsss_assets.cli.regenerate_onnx import onnx_options
+from wsss_assets.cli.regenerate_settings import naming_options
 from wsss_assets.cli.regenerate_verify import verify_options
 
 if TYPE_CHECKING:
@@ -141,7 +142,9 @@ def regenerate(
     --nproc-per-node N -m wsss_assets regenerate …
 
     With --verify no maps are kept: a sample of a published set, or of a folder of maps, is remade
-    and compared. The exit status says whether it is a reproduction.
+    and compared. The exit status says whether it is a reproduction: at least
+    --share percent of all pixels, and half of those of each map, differ by at most --levels; no
+    image is left out; and all files of a folder with a record are those that were made.
 
     \b
     Examples:
@@ -159,6 +162,8 @@ def regenerate(
     from wsss_assets.ranks import Ranks
     from wsss_assets.regenerate import Origin
     from wsss_assets.regenerate import regenerate as make
+    from wsss_assets.regenerate.weights import check_files
+    from wsss_assets.storage.files import check_folder
 
     if model is None or out is None:
         raise UsageError(
@@ -167,21 +172,24 @@ def regenerate(
         )
     kind, known = kind_of(model), get_benchmark(_known(benchmark, split) or "voc2012")
     chosen = attribution.model(model, len(known.classes), trained=not weights)
+    check_folder(images)
+    check_files(chosen if isinstance(chosen, str) else chosen.name, weights)
     if kind == "saliency":
         asked.refuse(model, labels)
         listed = _listed(benchmark, split, labels, ids)
     else:
         listed, options["activation"] = asked.of(known, split, labels, ids)
-    summary = make(
-        chosen,
-        images,
-        out,
-        weights=weights,
-        ids=listed,
-        origin=Origin(_known(benchmark, split), split, tuple(sys.argv[1:])),
-        feedback=Terminal(),
-        **options,
-    )
+    with naming_options():
+        summary = make(
+            chosen,
+            images,
+            out,
+            weights=weights,
+            ids=listed,
+            origin=Origin(_known(benchmark, split), split, tuple(sys.argv[1:])),
+            feedback=Terminal(),
+            **options,
+        )
     if not Ranks.from_environment().is_first:
         return  # the first process speaks for all
     _report(summary, out, json_target, with_classes=kind == "activation")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wsss_assets.regenerate.attribution_work import Attributed
     from wsss_assets.regenerate.recorded import RecordedAttribution
 
-__all__ = ["AskedAttribution", "attribution_options"]
+__all__ = ["OPTION_OF", "AskedAttribution", "attribution_options"]
 
 _NEEDED = ("method", "classifier")
 _SETTINGS = {
@@ -32,6 +32,14 @@ _SETTINGS = {
     "clip": "clipped",
 }
 """Options and the settings that they are of."""
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+OPTION_OF = {setting: _option(name) for name, setting in _SETTINGS.items()}
+"""The option of a setting."""
 
 _OF_METHOD = {
     "copies": "smoothgrad",
@@ -125,6 +133,7 @@ class AskedAttribution:
                     hint="such as --method integrated_gradients --classifier cam",
                 )
         found = {_SETTINGS[name]: value for name, value in given.items() if name in _SETTINGS}
+        self._refuse_crops_of_no_size(recorded)
         if recorded is None:
             settings = AttributionSettings(method=given["method"], **found)
         else:
@@ -144,6 +153,18 @@ class AskedAttribution:
             )
         return settings
 
+    def _refuse_crops_of_no_size(self, recorded: AttributionSettings | None) -> None:
+        from wsss_assets.errors import UsageError
+
+        crops = self.given.get("crops", 0 if recorded is None else recorded.crops)
+        size = self.given.get("crop_size", None if recorded is None else recorded.size)
+        if crops > 1 and size is None:
+            raise UsageError(
+                f"at which size the classifier is shown {crops} crops is not said",
+                expected="the size at which it was trained",
+                hint="add --crop-size N, such as 448 for the ResNet-38 networks",
+            )
+
 
 def attribution_options(command: Callable[..., object]) -> Callable[..., object]:
     """Options that say how attribution maps are made; the command gets an `AskedAttribution`.
@@ -160,10 +181,6 @@ def attribution_options(command: Callable[..., object]) -> Callable[..., object]
     for option in reversed(_OPTIONS):
         run = option(run)
     return run
-
-
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")
 
 
 _OPTIONS = (

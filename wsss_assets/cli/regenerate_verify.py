@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,15 +14,15 @@ from wsss_assets.cli.output import print_failures, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from wsss_assets.benchmarks import Benchmark
     from wsss_assets.cli.regenerate_activation import Asked
     from wsss_assets.cli.regenerate_attribution import AskedAttribution
     from wsss_assets.devkit.image_labels import ImageLabels
     from wsss_assets.regenerate.attribution_work import Attributed
+    from wsss_assets.regenerate.comparison import Comparison
     from wsss_assets.regenerate.given import Given
-    from wsss_assets.regenerate.verify import Comparison, Labelling
+    from wsss_assets.regenerate.verify import Labelling
 
 __all__ = ["verify_options"]
 
@@ -80,7 +82,7 @@ _OPTIONS = (
         default=99.0,
         show_default=True,
         metavar="PERCENT",
-        help="… in so many of all pixels at least.",
+        help="… in so many of all pixels at least, and in half of those of each map.",
     ),
     click.option(
         "--activation",
@@ -130,6 +132,7 @@ def _verify(
     **options: Any,  # noqa: ANN401 (of `wsss_assets.regenerate.regenerate`)
 ) -> None:
     from wsss_assets.cli.regenerate_activation import kind_of
+    from wsss_assets.cli.regenerate_settings import refuse_unfinished, tell_departures
     from wsss_assets.errors import UsageError
     from wsss_assets.map_sets.feedback import Terminal
     from wsss_assets.ranks import Ranks
@@ -144,6 +147,8 @@ def _verify(
         raise UsageError("--verify compares PNGs that it makes itself", hint="leave out --npy")
     if Ranks.from_environment().count > 1:
         raise UsageError("--verify runs in one process", hint="call it without torchrun")
+    if model is None:
+        refuse_unfinished(Path(name))
     kind = None if model is None else kind_of(model)
     given = open_given(name, split, Terminal(), kind=kind)
     if options["own_frame"] and given.own_frame is False:
@@ -178,13 +183,13 @@ def _verify(
         wanted,
         labelling=labelling,
         recorded=given.made.settings if given.made is not None else None,
+        levels=tolerance[0],
         feedback=Terminal(),
         weights=weights,
         **options,
     )
-    for setting, (recorded, here) in found.departures.items():
-        click.echo(f"not as recorded: {setting} {here!r}, recorded {recorded!r}", err=True)
-    _report(found, tolerance, json_target)
+    tell_departures(found.departures)
+    _report(replace(found, files=given.files(Terminal())), tolerance[1], json_target)
 
 
 def _as_recorded(
@@ -338,27 +343,15 @@ def _labelling_of_activation(
     )
 
 
-def _verdict(found: Comparison, levels: int, share: float) -> str:
-    """Whether it is a reproduction, and what decides it."""
-    from wsss_assets.words import counted
-
-    verdict = "a reproduction" if found.is_reproduction(levels, share) else "no reproduction"
-    said = f"{found.share_within(levels):.3%} of the pixels"
-    if found.failed:
-        left_out = counted(len(found.failed), "image")
-        said = f"{left_out} could not be compared; of the others {said}"
-    return f"{verdict}: {said} differ by at most {levels}, {share:.1%} are asked for"
-
-
-def _report(found: Comparison, tolerance: tuple[int, float], json_target: Path | None) -> None:
+def _report(found: Comparison, share: float, json_target: Path | None) -> None:
     """Print what was found; exit status 1 where it is no reproduction."""
-    levels, share = tolerance
-    same = found.is_reproduction(levels, share)
+    same = found.is_reproduction(share)
     if json_target is not None:
-        write_json(json_target, {"reproduced": same, **found.to_dict()})
+        verdict = {"reproduced": same, "shortcomings": found.shortcomings(share)}
+        write_json(json_target, {**verdict, **found.to_dict()})
     if str(json_target) != "-":
         click.echo(found.describe())
-        click.echo(_verdict(found, levels, share))
+        click.echo(found.verdict(share))
         print_failures(found.failed, "comparison")
     if not same:
         click.get_current_context().exit(1)

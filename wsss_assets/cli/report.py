@@ -11,6 +11,7 @@ import click
 from wsss_assets.cli.map_options import recipe_options, several_map_options
 from wsss_assets.cli.options import (
     FOLDER,
+    TARGET,
     ignored_option,
     json_option,
     label_options,
@@ -39,6 +40,15 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
+_PAGES = (".html", ".htm")
+
+
+def _place(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """A folder, which is made, or a page, whose folder must be there."""
+    if value.lower().endswith(_PAGES) and not Path(value).is_dir():
+        TARGET.convert(value, param, ctx)
+    return value
+
 
 @click.command()
 @shared_by_ranks
@@ -51,6 +61,7 @@ __all__ = ["COMMANDS"]
 @click.option(
     "--out",
     type=click.Path(),
+    callback=_place,
     required=True,
     help="A folder for the page and its data, or one file ….html that holds everything.",
 )
@@ -148,6 +159,8 @@ def _print(made: Report, out: str) -> None:
         rows.append((*cells, f"{100 * one.loss:.2f}"))
     both = ("best of both", "saliency >, tau") if made.has_rows else ()
     print_table(("mIoU (%)", "recipe", "best tau", "tau", *both, "loss"), rows)
+    if over := made.over_classes():
+        click.echo(f"mIoU{over}")
     click.echo("loss: points of mIoU at the recipe's tau less than at the best")
     job = made.job
     line = provenance_line(
@@ -162,7 +175,7 @@ def _print(made: Report, out: str) -> None:
     print_words(line)
     click.echo("digests of the maps, activation and saliency (whole in the page and --json):")
     _print_digests(made)
-    page = out if out.lower().endswith((".html", ".htm")) else f"{out}/index.html"
+    page = out if out.lower().endswith(_PAGES) else f"{out}/index.html"
     click.echo(f"open {page} ({_megabytes(out):.1f} MB, {len(made.sample)} images)")
 
 

@@ -29,7 +29,7 @@ from wsss_assets.cli.output import (
     write_json,
     write_text,
 )
-from wsss_assets.words import some_of
+from wsss_assets.words import over_classes, some_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -168,7 +168,7 @@ def sweep(
         if json_target is not None:
             write_json(json_target, planes.to_dict(ignored))
         if not quiet:
-            _print_surface(best)
+            _print_surface(best, len(planes.benchmark.label_names))
             print_words(thresholds.provenance(planes, best.ignored))
         if plot is not None:  # last: whatever becomes of it, the numbers are there
             write_text(plot, thresholds.surface_svg(planes, best))
@@ -252,16 +252,19 @@ def _print_curve(swept: TauSweep, curve: TauCurve) -> None:
         [(f"{curve.taus[k]:.3f}", percent(curve.miou[k]), marks.get(k, "")) for k in shown],
     )
     first, last = (curve.taus[index] for index in curve.plateau)
+    known = len(swept.benchmark.label_names)
+    counted = over_classes(int(curve.classes_in_mean[curve.best]), known)
     click.echo(
-        f"\nbest mIoU {percent(curve.miou[curve.best])} at tau "
+        f"\nbest mIoU {percent(curve.miou[curve.best])}{counted} at tau "
         f"{curve.taus[curve.best]:.3f}; within one point of it from {first:.3f} to {last:.3f}\n"
         f"the recommended tau {swept.recipe.tau:g} loses {curve.loss * 100:.2f} points"
     )
 
 
-def _print_surface(surface: Surface) -> None:
+def _print_surface(surface: Surface, known: int) -> None:
     row, column = surface.best
     threshold = surface.saliency_thresholds[row]
     saliency = f"saliency > {threshold:.3f}" if threshold else "soft saliency"
     best = percent(surface.miou[row, column])
+    best += over_classes(int(surface.classes_in_mean[row, column]), known)
     click.echo(f"best mIoU {best} at {saliency}, tau {surface.taus[column]:.3f}")

@@ -225,7 +225,7 @@ class _Loader:
             if one.holding.labels is not None:
                 path = one.label_list()
                 return read_label_list(path, self.benchmark)
-        return fetch_label_list(self.benchmark, split)
+        return fetch_label_list(self.benchmark, split, instead="pass a list with labels=")
 
     def _packed(self, held: HeldSet, ids: Sequence[str]) -> PackedMaps:
         content = held.holding.content

@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from wsss_assets.benchmarks import Benchmark
     from wsss_assets.parallel import Progress
 
-__all__ = ["fetch_label_list", "labels_from_devkit", "labels_from_instances", "resolve_labels"]
+__all__ = [
+    "ANOTHER_LIST",
+    "fetch_label_list",
+    "labels_from_devkit",
+    "labels_from_instances",
+    "resolve_labels",
+]
+
+ANOTHER_LIST = "pass a list with --labels FILE"
+"""What most commands can do without the published list of a split, for errors."""
 
 _SOURCES_DIFFER = (
     "labels from masks and from XML annotations are not the same: on voc2012 train_aug they "
@@ -135,8 +144,15 @@ def labels_from_instances(
     return ImageLabels(entries, path.name)
 
 
-def fetch_label_list(benchmark: Benchmark, split: str) -> ImageLabels:
+def fetch_label_list(
+    benchmark: Benchmark, split: str, *, instead: str = ANOTHER_LIST
+) -> ImageLabels:
     """WSSS-BED's list of a split, from its repository at a fixed commit, or from the cache.
+
+    Args:
+        benchmark: whose.
+        split: which.
+        instead: what the caller can do without it, for errors.
 
     Raises:
         UnknownNameError: no such split.
@@ -145,11 +161,9 @@ def fetch_label_list(benchmark: Benchmark, split: str) -> ImageLabels:
     """
     part = benchmark.split(split)
     if part.list_url is None or part.list_sha256 is None:
-        raise UsageError(
-            f"no label list of {benchmark.name} {split} is published", hint="pass --labels FILE"
-        )
+        raise UsageError(f"no label list of {benchmark.name} {split} is published", hint=instead)
     path = cache_folder() / "lists" / benchmark.name / part.list_url.rpartition("/")[2]
-    fetch_file(part.list_url, part.list_sha256, path, instead="pass a list with --labels")
+    fetch_file(part.list_url, part.list_sha256, path, instead=instead)
     labels = read_label_list(path, benchmark)
     return ImageLabels(
         labels.entries, f"upstream list (sha256 {part.list_sha256})", part.list_sha256
@@ -165,6 +179,7 @@ def resolve_labels(
     source: Literal["masks", "xml"] = "masks",
     masks: Path | None = None,
     instances: Path | None = None,
+    instead: str = ANOTHER_LIST,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> ImageLabels:
@@ -202,7 +217,7 @@ def resolve_labels(
         return labels_from_devkit(
             root, benchmark, split, source, masks=masks, workers=workers, progress=progress
         )
-    return fetch_label_list(benchmark, split)
+    return fetch_label_list(benchmark, split, instead=instead)
 
 
 def _expect_folder(folder: Path, content: str, advice: str, *, has_xml: bool) -> None:

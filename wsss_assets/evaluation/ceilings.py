@@ -57,11 +57,13 @@ class BestSetting:
         saliency_threshold: 0 for soft saliency.
         tau: activation threshold.
         miou: what they score, 0..1; NaN where no class occurs.
+        classes_in_mean: over how many classes that is.
     """
 
     saliency_threshold: float
     tau: float
     miou: float
+    classes_in_mean: int
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ class Ceilings:
             "variants": {
                 name: {
                     "miou": one.own.miou,
+                    "classes_in_mean": one.own.classes_in_mean,
                     "per_class": {label: each.iou for label, each in one.own.per_class.items()},
                     "best": one.best and {**vars(one.best), "miou": plain(one.best.miou)},
                     "errors": one.errors and one.errors.to_dict(),
@@ -266,7 +269,12 @@ def _best_tau(
     swept = sweep(labels, activation, ground_truth, **options)
     curve = swept.curve(policy)
     threshold = swept.recipe.saliency_threshold
-    return BestSetting(threshold, curve.taus[curve.best], float(curve.miou[curve.best]))
+    return BestSetting(
+        threshold,
+        curve.taus[curve.best],
+        float(curve.miou[curve.best]),
+        int(curve.classes_in_mean[curve.best]),
+    )
 
 
 def _best_of_surface(
@@ -279,7 +287,10 @@ def _best_of_surface(
     surface = sweep_surface(labels, activation, ground_truth, **options).surface(policy)
     row, column = surface.best
     return BestSetting(
-        surface.saliency_thresholds[row], surface.taus[column], float(surface.miou[row, column])
+        surface.saliency_thresholds[row],
+        surface.taus[column],
+        float(surface.miou[row, column]),
+        int(surface.classes_in_mean[row, column]),
     )
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "Scores",
     "apply_policy",
     "check_policy",
+    "classes_in_mean",
     "iou",
     "mean_iou",
     "plain",
@@ -163,7 +164,7 @@ def score(
     first = 0 if dialect.rates_of_background else 1
     return Scores(
         miou=_mean(ious),
-        classes_in_mean=int(np.count_nonzero(~np.isnan(ious))),
+        classes_in_mean=int(classes_in_mean(ious)),
         pixel_accuracy=float(hit.sum() / true.sum()) if true.any() else None,
         precision=_mean(precision),
         recall=_mean(recall),
@@ -233,6 +234,11 @@ def apply_policy(confusion: Int64, policy: Policy) -> tuple[Int64, Int64, Int64]
 def iou(hit: Int64, predicted: Int64, true: Int64) -> Float64:
     """IoU, NaN where a class occurs neither in the ground truth nor in the predictions."""
     return ratio(hit, true + predicted - hit)
+
+
+def classes_in_mean(per_class: Float64) -> Int64:
+    """Over how many classes `mean_iou` is: int64 (...) of IoU (..., C + 1), NaN where none."""
+    return np.asarray(np.count_nonzero(~np.isnan(per_class), axis=-1))
 
 
 def mean_iou(ious: Float64) -> Float64:

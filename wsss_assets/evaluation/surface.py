@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from wsss_assets.errors import NotSweepableError, UsageError
 from wsss_assets.evaluation.aligned import AlignedImage, AlignedImages, check_sweepable
 from wsss_assets.evaluation.confusion import digest_text
-from wsss_assets.evaluation.scores import iou, mean_iou, plain
+from wsss_assets.evaluation.scores import classes_in_mean, iou, mean_iou, plain
 from wsss_assets.evaluation.sweep import TAUS, provenance, require_policy
 from wsss_assets.evaluation.tau_counts import suffix_sums
 from wsss_assets.labels.make import byte_rule, lowest_winners, strongest
@@ -61,6 +61,7 @@ class Surface:
         saliency_thresholds: 256 values j/255; 0 keeps the saliency soft, as in `Recipe`.
         taus: 256 values k/255.
         miou: float64 (256, 256), `miou[j, k]`, 0..1.
+        classes_in_mean: over how many classes each mIoU is, int64 (256, 256).
         best: (j, k) of the best mIoU, the lowest on a tie.
         ignored: the policy; None where the recipe writes no 255.
     """
@@ -68,6 +69,7 @@ class Surface:
     saliency_thresholds: tuple[float, ...]
     taus: tuple[float, ...]
     miou: Float64
+    classes_in_mean: Int64
     best: tuple[int, int]
     ignored: Policy | None
 
@@ -149,9 +151,10 @@ class SurfaceSweep:
         """
         policy = require_policy(ignored, self.recipe.ignore)
         labels = range(len(self.benchmark.label_names))
-        miou = mean_iou(np.stack([self.iou(label, policy) for label in labels], axis=-1))
+        ious = np.stack([self.iou(label, policy) for label in labels], axis=-1)
+        miou, counted = mean_iou(ious), classes_in_mean(ious)
         best = np.unravel_index(int(np.argmax(np.nan_to_num(miou, nan=-1))), miou.shape)
-        return Surface(TAUS, TAUS, miou, (int(best[0]), int(best[1])), policy)
+        return Surface(TAUS, TAUS, miou, counted, (int(best[0]), int(best[1])), policy)
 
     def to_dict(self, ignored: Policy | str | None = None) -> dict[str, Any]:
         """JSON-ready surface; the fields are documented in docs/evaluation.md."""
@@ -163,6 +166,7 @@ class SurfaceSweep:
                 "saliency_threshold": surface.saliency_thresholds[row],
                 "tau": surface.taus[column],
                 "miou": plain(surface.miou[row, column]),
+                "classes_in_mean": int(surface.classes_in_mean[row, column]),
             },
             "saliency_thresholds": list(surface.saliency_thresholds),
             "taus": list(surface.taus),

@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 from wsss_assets.errors import DataError, IgnoredPixelsError
 from wsss_assets.evaluation.aligned import AlignedImages, check_sweepable
 from wsss_assets.evaluation.dialects import POLICIES
-from wsss_assets.evaluation.scores import apply_policy, check_policy, iou, mean_iou, plain
+from wsss_assets.evaluation.scores import (
+    apply_policy,
+    check_policy,
+    classes_in_mean,
+    iou,
+    mean_iou,
+    plain,
+)
 from wsss_assets.evaluation.tau_counts import (
     TauCounter,
     TauTally,
@@ -84,6 +91,11 @@ class TauCurve:
     plateau: tuple[int, int]
     recommended: int
     ignored: Policy | None
+
+    @property
+    def classes_in_mean(self) -> Int64:
+        """Over how many classes each mIoU is, int64 (256,)."""
+        return classes_in_mean(self.per_class)
 
     @property
     def loss(self) -> float:
@@ -162,7 +174,11 @@ class TauSweep:
 
     @staticmethod
     def _point(curve: TauCurve, index: int) -> dict[str, Any]:
-        return {"tau": curve.taus[index], "miou": plain(curve.miou[index])}
+        return {
+            "tau": curve.taus[index],
+            "miou": plain(curve.miou[index]),
+            "classes_in_mean": int(curve.classes_in_mean[index]),
+        }
 
 
 def sweep(

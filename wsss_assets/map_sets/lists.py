@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["WantedList", "list_file"]
 
+_ANOTHER_LIST = "pass a list with --labels FILE (in Python: labels=)"
+
 
 class WantedList:
     """The list that somebody gives, or else the published one, which is fetched when it is needed.
@@ -47,7 +49,7 @@ class WantedList:
             FetchError: it is not in the cache and cannot be fetched.
         """
         if self._labels is None:
-            self._labels = fetch_label_list(self._benchmark, self._split)
+            self._labels = fetch_label_list(self._benchmark, self._split, instead=_ANOTHER_LIST)
         return self._labels
 
 

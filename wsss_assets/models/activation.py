@@ -8,7 +8,7 @@ views are merged, how the merged map is brought to 0..1, and how it becomes byte
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from wsss_assets.errors import UsageError
@@ -100,6 +100,7 @@ class ActivationMethod:
         citation: key of the paper in the catalogue.
         reference: whose code the numbers are held to; a sentence.
         unknown: what is not known of it, or was chosen here; sentences. None: nothing.
+        unknown_weights: the same of published weights alone, by their number of classes.
         build: number of classes → the network, in any mode. `net(x)` gives class maps float32
             (N, channels, h, w) at its own resolution, as the class says; `net(x,
             side_outputs=True)` gives `(maps, sides)`, `sides["scores"]` the image's class scores
@@ -120,6 +121,7 @@ class ActivationMethod:
     citation: str | None
     reference: str
     unknown: str | None = None
+    unknown_weights: Mapping[int, str] = field(default_factory=dict)
     build: Callable[[int], nn.Module]
     classes: tuple[int, ...] = (20,)
     normalisation: Mapping[int, Normalisation]

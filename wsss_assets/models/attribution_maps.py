@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F  # noqa: N812 (torch's own documentation calls it so)
 
+from wsss_assets.errors import UsageError
 from wsss_assets.models.activation import Protocol
 from wsss_assets.models.attribution import attribution, together
 from wsss_assets.models.classifiers import scores_of, untouched
@@ -60,14 +61,33 @@ def attribution_maps(
         uint8 (H, W) by class.
 
     Raises:
-        UsageError: the network gives no scores, or none of such a class.
+        UsageError: the photo is something else than such an array; or the network gives no scores,
+            or none of such a class.
         DataError: a map holds values that are no numbers.
     """
+    _check_photo(photo)
     shown, drawn, seed = prepared(photo, image_id, settings.crops, settings.size)
     there = torch.from_numpy(shown).to(next(net.parameters(), torch.empty(0)).device)
     its_windows = [Window(*row) for row in drawn.tolist()]
     found = merged(net, there, its_windows, classes, int(seed[0]), settings)
     return finished(dict(zip(classes, found.cpu().numpy(), strict=True)), settings)
+
+
+def _check_photo(photo: object) -> None:
+    """Refuse what is no photo as `read_photo` gives it, such as a picture of Pillow's."""
+    if isinstance(photo, np.ndarray):
+        if photo.dtype == np.uint8 and photo.ndim == 3 and photo.shape[2] == 3:
+            return
+        found = f"{photo.dtype} {photo.shape}"
+    else:
+        found = f"a {type(photo).__module__}.{type(photo).__qualname__}"
+    raise UsageError(
+        "the photo is none that maps can be made of",
+        expected="a NumPy array, uint8 RGB (H, W, 3)",
+        found=found,
+        hint="wsss_assets.storage.images.read_photo reads one; a picture of Pillow's becomes one "
+        'with numpy.asarray(picture.convert("RGB"))',
+    )
 
 
 def merged(

@@ -16,6 +16,8 @@ from wsss_assets.errors import UnknownNameError, UsageError
 from wsss_assets.models.architecture import IMAGENET
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wsss_assets.models.architecture import Normalisation
 
 __all__ = ["AttributionMethod", "AttributionSettings"]
@@ -34,6 +36,29 @@ _OF_METHOD: dict[str, tuple[str, ...]] = {
     "integrated_gradients": ("steps",),
     "grad_cam": ("layer",),
 }
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_KINDS: tuple[tuple[tuple[str, ...], Callable[[object], bool], str], ...] = (
+    (("method", "merged"), lambda value: isinstance(value, str), "a name"),
+    (("copies", "steps", "crops"), _is_whole, "a whole number"),
+    (("size",), lambda value: value is None or _is_whole(value), "a whole number, or none"),
+    (
+        ("noise", "smoothing"),
+        lambda value: isinstance(value, float) or _is_whole(value),
+        "a number",
+    ),
+    (("layer",), lambda value: value is None or isinstance(value, str), "a name, or none"),
+    (
+        ("normalised", "weighted", "clipped"),
+        lambda value: isinstance(value, bool),
+        "true or false",
+    ),
+)
+"""Fields, what their values must be, and that in words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +86,8 @@ class AttributionSettings:
 
     Raises:
         UnknownNameError: there is no such method.
-        UsageError: a number is out of its range, or settings contradict each other.
+        UsageError: a value is of another kind, a number is out of its range, or settings contradict
+            each other.
     """
 
     method: AttributionMethod
@@ -79,6 +105,7 @@ class AttributionSettings:
     normalisation: Normalisation = IMAGENET
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         if self.method not in get_args(AttributionMethod):
             raise UnknownNameError("attribution", self.method, get_args(AttributionMethod))
         if self.merged not in {"mean", "maximum"}:
@@ -106,6 +133,18 @@ class AttributionSettings:
             raise UsageError(
                 "weights make no sense for a maximum", hint="merge by mean, or leave them out"
             )
+
+    def _check_kinds(self) -> None:
+        """Refuse what is no number, no text or neither true nor false."""
+        for names, fits, expected in _KINDS:
+            for name in names:
+                value = getattr(self, name)
+                if not fits(value):
+                    raise UsageError(
+                        f"the attribution setting {name} makes no sense",
+                        expected=expected,
+                        found=repr(value),
+                    )
 
     def settings(self) -> dict[str, Any]:
         """What decides a map besides classifier and weights; JSON types only."""

@@ -46,13 +46,13 @@ class Cam(Resnet38):
 METHODS = (
     ActivationMethod(
         name="cam",
-        title="CAM (WSSS-BED's classifier)",
+        title="CAM, the network of WSSS-BED, ResNet-38",
         citation="cam",
         reference="WSSS-BED's PyTorch code, clovaai/WSSS-BED, `classifier/`.",
-        unknown=(
-            "WSSS-BED names no checkpoint for COCO; the one that EPS's authors publish for their "
-            "baseline has the same network."
-        ),
+        unknown_weights={
+            80: "WSSS-BED names no checkpoint for COCO; the one that EPS's authors publish for "
+            "their baseline has the same network."
+        },
         build=Cam,
         classes=(20, 80),
         normalisation={20: IMAGENET, 80: IMAGENET},

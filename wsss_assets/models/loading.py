@@ -24,6 +24,12 @@ Weights: TypeAlias = "Path | str | Mapping[str, torch.Tensor]"
 
 _COUNTER = "num_batches_tracked"
 
+_Shape: TypeAlias = "tuple[int, ...]"
+
+_BENCHMARKS = {20: "voc2012", 80: "coco2014"}
+_CLASSES = {outputs: count for count in _BENCHMARKS for outputs in (count, count + 1)}
+"""How many classes a network of so many outputs tells apart; some have one for the background."""
+
 
 @runtime_checkable
 class AdaptsCheckpoints(Protocol):
@@ -99,11 +105,33 @@ def _check_keys(source: str, net: nn.Module, state: StateDict, own: StateDict) -
             expected=f"its {len(own)} entries",
             found=", ".join(faults),
             done=NOTHING_LOADED,
-            hint="is it the checkpoint of another network, or of another variant of this one?",
+            hint=_advice(misshapen, alone=not missing and not unexpected),
             missing=missing,
             unexpected=unexpected,
             misshapen=misshapen,
         )
+
+
+def _advice(shapes: Mapping[str, tuple[_Shape, _Shape]], *, alone: bool) -> str:
+    """What to do about a checkpoint that does not fit: it may be for other classes.
+
+    Then all shapes differ in their first number alone, and alike: that of the outputs.
+
+    Args:
+        shapes: (in the checkpoint, in the network) by key, where they differ.
+        alone: whether that is all that is wrong.
+    """
+    counts = {(found[:1], right[:1]) for found, right in shapes.values() if found[1:] == right[1:]}
+    alike = all(found[1:] == right[1:] for found, right in shapes.values())
+    if alone and alike and len(counts) == 1:
+        ((found, right),) = counts
+        if found and right and right[0] in _CLASSES:
+            classes, wanted = _CLASSES.get(found[0], found[0]), _CLASSES[right[0]]
+            return (
+                f"these weights are of {classes} classes, {_BENCHMARKS[wanted]} has {wanted}: "
+                f"give weights for {wanted} classes, or name the benchmark that these are for"
+            )
+    return "is it the checkpoint of another network, or of another variant of this one?"
 
 
 def _as(key: str, value: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

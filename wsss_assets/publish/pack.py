@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import json
 import re
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from wsss_assets.benchmarks import get_benchmark
 from wsss_assets.catalog.catalog import get_map_set, map_set_names
-from wsss_assets.catalog.names import no_map_set, resolve_name
+from wsss_assets.catalog.names import near_names, resolve_name
 from wsss_assets.catalog.records import (
     SET_ID_PATTERN,
     Manifest,
@@ -33,8 +34,8 @@ from wsss_assets.map_sets.lists import list_file
 from wsss_assets.map_sets.packing import pack_split
 from wsss_assets.map_sets.repository import MANIFEST_NAME
 from wsss_assets.map_sets.store import local_name, staging_lock
-from wsss_assets.map_sets.wanted import sorted_out
-from wsss_assets.publish.recorded import RecordedMaps, made_from, read_made, tell_of_record
+from wsss_assets.publish.recorded import RecordedMaps, made_from, read_made
+from wsss_assets.publish.remarks import tell_of_count, tell_of_record, tell_of_strangers
 from wsss_assets.storage.files import (
     has_digest,
     remove_leftovers,
@@ -43,18 +44,30 @@ from wsss_assets.storage.files import (
     write_atomically,
 )
 from wsss_assets.storage.remote import open_stored_maps
-from wsss_assets.words import counted
+from wsss_assets.words import did_you_mean
 
 if TYPE_CHECKING:
-    from wsss_assets.catalog.records import LabelListFile, SplitShards
+    from collections.abc import Iterator
+
+    from wsss_assets.catalog.records import Hole, LabelListFile, SplitShards
     from wsss_assets.devkit.image_labels import ImageLabels
     from wsss_assets.map_sets.feedback import Feedback
-    from wsss_assets.storage.stored_maps import StoredMaps
 
-__all__ = ["UNRELEASED", "check_staged", "describe", "pack", "read_staged", "said_by_record"]
+__all__ = [
+    "UNRELEASED",
+    "check_staged",
+    "describe",
+    "new_holes",
+    "pack",
+    "read_staged",
+    "said_by_record",
+]
 
 UNRELEASED = "unreleased"
 """The version of a staged manifest; publishing gives it a name."""
+
+_TYPO = 0.85
+"""How alike names are, by difflib, of which one is taken for a slip of the other."""
 
 
 def describe(
@@ -79,6 +92,7 @@ def describe(
     Raises:
         UsageError: the catalogue has a record of that id, which nothing can be said about; or it
             has none, and nobody says what made the maps.
+        UnknownNameError: there is no such benchmark.
         RecordError: what is said does not make a record.
     """
     said = {
@@ -105,17 +119,12 @@ def describe(
                 hint="choose another id for maps of your own",
             )
         return get_map_set(set_id)
+    get_benchmark(set_id.partition("/")[0])
     if maker is None:
-        close = no_map_set(set_id).hint
-        raise UsageError(
-            f"{set_id} is not in the catalogue",
-            hint="say what made the maps with --made-by TEXT" + (f"; {close}" if close else ""),
-        )
-    record = parse_record(
+        raise UsageError(f"{set_id} is not in the catalogue", hint=_one_s_own_or_a_slip(set_id))
+    return parse_record(
         MapSet, json.dumps({"id": set_id, "splits": {}, **given}), "what was said of the set"
     )
-    get_benchmark(record.benchmark)
-    return record
 
 
 def said_by_record(set_id: str, maps: str | Path) -> str | None:
@@ -127,6 +136,7 @@ def said_by_record(set_id: str, maps: str | Path) -> str | None:
 
     Raises:
         RecordError: the record is damaged.
+        DataError: `regenerate` has not finished there.
     """
     made = None if _is_known(set_id) else read_made(maps)
     return None if made is None else made.made_by
@@ -148,7 +158,7 @@ def pack(
     Shards are moved into place when they are whole and the manifest is written last, so what a
     kill leaves behind is never taken for packed. What was packed under the same id and split is
     replaced. Maps that `regenerate` made are held to the record beside them, and what it says of
-    them all goes into the manifest.
+    them all goes into the manifest. Folders that were made for nothing are removed.
 
     Args:
         maps: a folder, zip or address of the maps.
@@ -163,34 +173,40 @@ def pack(
 
     Raises:
         FolderInUseError: the split was packed with another list of images or classes.
-        ChecksumError: the maps are an archive of the authors, but not the one in the record; or a
-            map is not the one that `regenerate` made.
-        DataError: there are no maps of these images, or not those that `regenerate` made.
+        ChecksumError: the maps are an archive of the authors, but not the one in the record.
+        DataError: there are no maps of these images, or not those that `regenerate` made, or it
+            has not finished.
     """
     record = _with_digest(record, maps)
     made = read_made(maps)
     _label_list(read_staged(staging), staging, record.benchmark, split, labels)
-    home = staging / record.id
-    home.mkdir(parents=True, exist_ok=True)
+    tell_of_count(get_benchmark(record.benchmark), split, labels, feedback)
     remove_leftovers(staging)
-    with open_stored_maps(maps) as source, temporary_folder(home / split) as folder:
-        content = pack_split(
-            source if made is None else RecordedMaps(source, made, record, labels),
-            tuple(labels),
-            kind=record.kind,
-            folder=folder,
-            split=split,
-            prefix=record.id,
-            classes=labels if record.kind == "activation" else None,
-            most_classes=len(get_benchmark(record.benchmark).classes),
-            recode=recode,
-            workers=workers,
-            progress=feedback.items,
-        )
-        _tell_of_strangers(source, labels, record, feedback)
-        if made is not None:
-            content = content.model_copy(update={"made": made_from(made)})
-            tell_of_record(made, labels, feedback)
+    home = staging / record.id
+    with (
+        _made_in_vain_goes(home),
+        open_stored_maps(maps) as source,
+        temporary_folder(home / split) as folder,
+    ):
+        held = None if made is None else RecordedMaps(source, made, record, labels)
+        with contextlib.nullcontext() if held is None else held.enforced():
+            content = pack_split(
+                held or source,
+                tuple(labels),
+                kind=record.kind,
+                folder=folder,
+                split=split,
+                prefix=record.id,
+                classes=labels if record.kind == "activation" else None,
+                most_classes=len(get_benchmark(record.benchmark).classes),
+                recode=recode,
+                workers=workers,
+                progress=feedback.items,
+            )
+        tell_of_strangers(source, labels, record, feedback)
+        if held is not None:
+            content = content.model_copy(update={"made": made_from(held.made)})
+            tell_of_record(held, labels, feedback)
         with staging_lock(staging):  # others may have packed meanwhile
             before = read_staged(staging)
             listed = _label_list(before, staging, record.benchmark, split, labels)
@@ -207,6 +223,22 @@ def pack(
                 if path.name not in kept:
                     path.unlink()
     return content
+
+
+def new_holes(content: SplitShards, record: MapSet, split: str) -> tuple[Hole, ...]:
+    """The holes of a packed split that are not known from its publication.
+
+    An image without classes needs no activation map and is no hole.
+
+    Args:
+        content: what `pack` gave.
+        record: what it was packed as.
+        split: the split's name.
+    """
+    published = None if record.published is None else record.published.splits.get(split)
+    known = () if published is None else published.holes
+    expected = {(hole.image_id, hole.class_id) for hole in known}
+    return tuple(hole for hole in content.holes if (hole.image_id, hole.class_id) not in expected)
 
 
 def read_staged(staging: Path) -> Manifest:
@@ -255,6 +287,36 @@ def _is_known(set_id: str) -> bool:
         return False
 
 
+def _one_s_own_or_a_slip(set_id: str) -> str:
+    """What may be meant by an id that is not in the catalogue; the likelier comes first."""
+    benchmark, kind, name = set_id.split("/")
+    slips = [
+        f"{benchmark}/{kind}/{one}"
+        for one in near_names(name, benchmark=benchmark, kind=kind)
+        if difflib.SequenceMatcher(None, name, one).ratio() >= _TYPO
+    ]
+    if slips:
+        return f"{did_you_mean(slips)} for maps of your own, say what made them with --made-by TEXT"
+    return (
+        "for maps of your own, say what made them with --made-by TEXT; 'wsss-assets list' shows "
+        "the ids of the catalogue"
+    )
+
+
+@contextlib.contextmanager
+def _made_in_vain_goes(folder: Path) -> Iterator[None]:
+    """Make a folder; after a failure it goes again, with those above it that were made for it."""
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # somebody else put something there
+            for path in new:
+                path.rmdir()
+        raise
+
+
 def _with_digest(record: MapSet, maps: str | Path) -> MapSet:
     """The record, naming the bytes of the authors' archive if that is what is packed.
 
@@ -274,19 +336,6 @@ def _with_digest(record: MapSet, maps: str | Path) -> MapSet:
         )
     seen = record.archive.model_copy(update={"size": path.stat().st_size, "sha256": sha256})
     return record.model_copy(update={"archive": seen})
-
-
-def _tell_of_strangers(
-    source: StoredMaps, labels: ImageLabels, record: MapSet, feedback: Feedback
-) -> None:
-    """Say which maps the label list does not name; it may be meant."""
-    found = sorted_out(source.stems(), labels, record.kind)
-    for stems, what in (
-        (found.unlisted, "of a class that the list does not name: packed like the others"),
-        (found.others, "of none of these images: left out"),
-    ):
-        if stems:
-            feedback.say(f"{counted(len(stems), 'map')} {what}, e.g. {', '.join(stems[:3])}")
 
 
 def _label_list(

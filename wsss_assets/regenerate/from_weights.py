@@ -138,6 +138,7 @@ def regenerate(
             files: list[WeightsFile] = []
             if weights or found.weights_sha256 is None:
                 files = _resolved(found.name, weights, ranks, say, classes)
+            found = _with_doubts(found, files, classes)
             make = partial(making, files)
             return activation_maps(found, options, making.images, ids, Path(out), make, ranks, say)
         if activation is not None:
@@ -248,6 +249,17 @@ def _resolved(
     """The files of weights: the first process fetches what is not here."""
     given = [str(one) for one in weights]
     return ranks.first(lambda: resolve(name, given, feedback, classes=classes))
+
+
+def _with_doubts(
+    method: ActivationMethod, files: Sequence[WeightsFile], classes: int
+) -> ActivationMethod:
+    """The same; where published weights are loaded, with what is not known of these."""
+    doubt = method.unknown_weights.get(classes)
+    if doubt is None or not any(file.record_id for file in files):
+        return method
+    said = f"{method.unknown} {doubt}" if method.unknown else doubt
+    return replace(method, unknown=said)
 
 
 def _with_colours(

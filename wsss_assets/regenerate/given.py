@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from wsss_assets.benchmarks import get_benchmark, list_benchmarks
 from wsss_assets.catalog.names import is_place, weights_names
 from wsss_assets.catalog.records import MADE_MAPS_NAME, MadeMaps, parse_record
-from wsss_assets.errors import UnknownNameError, UsageError
+from wsss_assets.errors import RecordError, UnknownNameError, UsageError
 from wsss_assets.map_sets.choose import choose_by_id
 from wsss_assets.map_sets.feedback import SILENT
 from wsss_assets.map_sets.obtain import obtain
 from wsss_assets.map_sets.repository import chosen_repository
 from wsss_assets.regenerate.amn_work import FALLBACKS
+from wsss_assets.regenerate.made_files import FilesFound, find_files
 from wsss_assets.storage.maps import ActivationFolder, SaliencyFolder
 from wsss_assets.storage.shard_maps import ShardActivations, ShardSaliency
 
@@ -71,6 +72,16 @@ class Given:
     made: MadeMaps | None = None
     own_frame: bool | None = None
     num_classes: int | None = None
+
+    def files(self, feedback: Feedback = SILENT) -> FilesFound | None:
+        """All files of the folder, held to its record; None: there is no record.
+
+        Args:
+            feedback: who waits.
+        """
+        if self.made is None or not isinstance(self.maps, SaliencyFolder | ActivationFolder):
+            return None
+        return find_files(self.made.maps, self.maps.files, feedback)
 
     def of_benchmark(self, name: str | None = None) -> Benchmark:
         """Whose classes these are, as far as that can be known.
@@ -159,10 +170,8 @@ def _refuse_others(name: str, found: Kind, kind: Kind | None) -> None:
 
 
 def _open_folder(folder: Path, kind: Kind | None) -> Given:
-    made = folder / MADE_MAPS_NAME
-    record = None
-    if made.is_file():
-        record = parse_record(MadeMaps, made.read_bytes(), str(made))
+    record = _record(folder)
+    if record is not None:
         _refuse_others(str(folder), record.kind, kind)
         kind = record.kind
     kind = kind or "saliency"
@@ -196,6 +205,19 @@ def _open_folder(folder: Path, kind: Kind | None) -> Given:
         settings["frame"] == "own" if "frame" in settings else None,
         _num_classes(settings),
     )
+
+
+def _record(folder: Path) -> MadeMaps | None:
+    """The record beside maps; None: there is none."""
+    path = folder / MADE_MAPS_NAME
+    try:
+        return parse_record(MadeMaps, path.read_bytes(), str(path)) if path.is_file() else None
+    except RecordError as error:
+        error.hint = (
+            "the same 'wsss-assets regenerate' again writes it anew; or remove it, and name what "
+            "made the maps with --model"
+        )
+        raise
 
 
 def _num_classes(work: Mapping[str, Any]) -> int | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from wsss_assets.errors import DataError, ListFormatError, MissingFileError
 from wsss_assets.map_sets.feedback import SILENT
 from wsss_assets.parallel import default_workers, ordered_map
+from wsss_assets.storage.files import check_folder
 from wsss_assets.storage.image_ids import refuse_twice
 from wsss_assets.storage.images import PHOTO_SUFFIXES, image_size
 from wsss_assets.words import counted
@@ -97,10 +98,7 @@ def _measured(photo: Photo) -> Photo:
 
 
 def _by_stem(folder: Path) -> dict[str, list[Path]]:
-    if not folder.is_dir():
-        raise MissingFileError(
-            f"no folder {folder}", found="a file" if folder.exists() else "nothing there"
-        )
+    check_folder(folder)
     found: dict[str, list[Path]] = {}
     for name in sorted(os.listdir(folder)):  # noqa: PTH208 (Path is slow here)
         stem, suffix = os.path.splitext(name)  # noqa: PTH122

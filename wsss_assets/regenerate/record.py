@@ -152,10 +152,14 @@ def _smallest_batch(receipts: Iterable[Receipt]) -> int | None:
 
 
 def _sentence(title: str, weights: Sequence[LoadedWeights]) -> str:
-    """Model, weights and program in a sentence."""
-    files = " and ".join(f"{one.file} (sha256 {one.sha256})" for one in weights)
-    loaded = f"the weights {files}" if files else "weights of its own"
+    """Model, weights and program in a sentence; it says whose the weights are."""
+    loaded = " and ".join(map(_named, weights)) or "weights of its own"
     return f"{_spelt(title)} with {loaded}, run by wsss-assets {__version__}"
+
+
+def _named(weights: LoadedWeights) -> str:
+    whose = "weights of the user's own," if weights.record is None else "the published weights"
+    return f"{whose} {weights.file} (sha256 {weights.sha256})"
 
 
 def _spelt(text: str) -> str:

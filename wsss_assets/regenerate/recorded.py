@@ -10,14 +10,22 @@ import torch
 
 from wsss_assets import __version__
 from wsss_assets.catalog.catalog import get_weights, weights_names
-from wsss_assets.errors import DataError, RecordError, UnknownNameError, UsageError
+from wsss_assets.errors import (
+    DataError,
+    RecordError,
+    UnknownNameError,
+    UsageError,
+    WsssAssetsError,
+)
 from wsss_assets.map_sets.feedback import SILENT
 from wsss_assets.models import find_model
 from wsss_assets.models.architecture import IMAGENET, Normalisation
 from wsss_assets.models.attribution_settings import AttributionSettings
 from wsss_assets.models.onnx_settings import OnnxSettings
 from wsss_assets.regenerate.attribution_work import ATTRIBUTION
+from wsss_assets.regenerate.record_values import only, setting
 from wsss_assets.regenerate.weights_fetching import fetch_weights
+from wsss_assets.storage.differing import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +48,9 @@ _BESIDE = ("model", "classifier", "version", "definition", "labels", "label_thre
 """What settings of attribution maps hold besides those that `AttributionSettings` has."""
 
 _SETTINGS = tuple(field.name for field in fields(AttributionSettings))
+_KNOWN = frozenset((*_BESIDE, *_SETTINGS))
+_NORMALISATION = tuple(field.name for field in fields(Normalisation))
+_ONNX_SETTINGS = tuple(field.name for field in fields(OnnxSettings))
 
 
 @dataclass(frozen=True)
@@ -111,32 +122,36 @@ def recorded_options(made: MadeMaps, *, device: str | None = None) -> dict[str, 
     Raises:
         RecordError: the record has settings that `regenerate` never writes.
     """
-    settings = made.settings
     try:
-        work, kind = settings["work"], settings["device"]
-        options: dict[str, Any] = {
-            "precision": settings["precision"],
-            "own_frame": work.get("frame") == "own",  # activation maps have but one
-            "device": device or (kind if kind == "cpu" or torch.cuda.is_available() else "auto"),
-        }
-        if "onnx" in settings:
-            options["onnx"] = OnnxSettings(
-                **{name: _as_tuple(value) for name, value in settings["onnx"].items()}
-            )
-        else:
-            options["mean"] = _as_tuple(work["normalisation"]["mean"])
-            options["std"] = _as_tuple(work["normalisation"]["std"])
-        if options["device"].startswith(kind):
-            options["batch_size"] = settings["batch_size"]
-            options["compiled"] = settings["compiled"]
-        elif options["precision"] == "tf32":
-            options["precision"] = "fp32"  # TF32 is of one kind of device alone
-    except (KeyError, TypeError, AttributeError, UsageError) as error:
+        return _options(made.settings, device)
+    except (RecordError, UsageError) as error:
         raise RecordError(
             f"the record of {made.model} maps does not say how they were made",
-            found=f"{type(error).__name__}: {error}",
+            found=_in_words(error),
             hint="name what made them: --model NAME, in a folder without that record",
         ) from error
+
+
+def _options(settings: Mapping[str, Any], device: str | None) -> dict[str, Any]:
+    """See `recorded_options`; raises also what settings of ONNX networks raise."""
+    kind = setting(settings, "device", "a text")
+    options: dict[str, Any] = {
+        "precision": setting(settings, "precision", "fp32, tf32, bf16 or fp16"),
+        "own_frame": setting(settings, "work", "an object").get("frame") == "own",
+        "device": device or (kind if kind == "cpu" or torch.cuda.is_available() else "auto"),
+    }
+    if "onnx" in settings:
+        shown = only(settings, "onnx", *_ONNX_SETTINGS)
+        options["onnx"] = OnnxSettings(**{name: _as_tuple(one) for name, one in shown.items()})
+    else:
+        for name in ("mean", "std"):
+            found = setting(settings, f"work.normalisation.{name}", "three numbers")
+            options[name] = tuple(found)
+    if options["device"].startswith(kind):
+        options["batch_size"] = setting(settings, "batch_size", "a whole number from 1")
+        options["compiled"] = setting(settings, "compiled", "true or false")
+    elif options["precision"] == "tf32":
+        options["precision"] = "fp32"  # TF32 is of one kind of device alone
     return options
 
 
@@ -169,37 +184,49 @@ def recorded_attribution(
 
 def _attribution(made: MadeMaps, where: str) -> tuple[str, AttributionSettings]:
     """The recorded classifier, and settings; raises as `recorded_attribution`."""
+    work = made.settings.get("work")
+    given = work if isinstance(work, dict) else {}
+    unknown = {name: one for name, one in given.items() if name not in _KNOWN}
+    if unknown:
+        raise RecordError(
+            f"the record of {where} has settings of attribution maps that are not known here",
+            expected=f"only {', '.join(_SETTINGS)}",
+            found=", ".join(f"{name} {spoken(one)}" for name, one in unknown.items()),
+            done="nothing was remade",
+            hint=_by_hand(made),
+        )
     try:
-        work = made.settings["work"]
-        unknown = {name: one for name, one in work.items() if name not in {*_BESIDE, *_SETTINGS}}
-        if not unknown:
-            return str(work["classifier"]["name"]), _attribution_settings(work)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise _says_too_little(made, where, f"{type(error).__name__}: {error}") from error
-    except UsageError as error:
-        raise _says_too_little(made, where, error.summary) from error
-    raise RecordError(
-        f"the record of {where} has settings of attribution maps that are not known here",
-        expected=f"only {', '.join(_SETTINGS)}",
-        found=", ".join(f"{name} {one!r}" for name, one in unknown.items()),
-        done="nothing was remade",
-        hint=_by_hand(made),
-    )
+        return _attribution_settings(made.settings)
+    except (RecordError, UsageError) as error:
+        raise RecordError(
+            f"the record of {where} does not say how these attribution maps were made",
+            found=_in_words(error),
+            hint=_by_hand(made),
+        ) from error
 
 
-def _says_too_little(made: MadeMaps, where: str, found: str) -> RecordError:
-    return RecordError(
-        f"the record of {where} does not say how these attribution maps were made",
-        found=found,
-        hint=_by_hand(made),
-    )
-
-
-def _attribution_settings(work: Mapping[str, Any]) -> AttributionSettings:
-    """The settings of a record; what an older version did not record is as it was without it."""
+def _attribution_settings(settings: Mapping[str, Any]) -> tuple[str, AttributionSettings]:
+    """Classifier and settings; what an older version did not record is as it was without it."""
+    work = setting(settings, "work", "an object")
+    setting(settings, "work.method", "a text")
+    shown = dict(only(settings, "work.normalisation", *_NORMALISATION))
+    for name in ("mean", "std"):
+        shown[name] = tuple(setting(settings, f"work.normalisation.{name}", "three numbers"))
+    if "scale" in shown:
+        setting(settings, "work.normalisation.scale", "a number above 0")
+    if "channels" in shown:
+        setting(settings, "work.normalisation.channels", "RGB or BGR")
     found = {name: work[name] for name in _SETTINGS if name in work}
-    shown = {name: _as_tuple(value) for name, value in work["normalisation"].items()}
-    return AttributionSettings(**{**found, "normalisation": Normalisation(**shown)})
+    found["normalisation"] = Normalisation(**shown)
+    classifier = setting(settings, "work.classifier.name", "a text")
+    return classifier, AttributionSettings(**found)
+
+
+def _in_words(error: WsssAssetsError) -> str:
+    """What an error says of a setting, in one breath."""
+    more = {"expected": error.expected, "found": error.found}
+    said = ", ".join(f"{how} {what}" for how, what in more.items() if what)
+    return f"{error.summary} ({said})" if said else error.summary
 
 
 def _refuse_unnamed(made: MadeMaps, where: str, classifier: str) -> None:

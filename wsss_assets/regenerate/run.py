@@ -105,7 +105,7 @@ def run(
             if done.written + len(done.failed) < missing:
                 raise KeyboardInterrupt  # noqa: TRY301 (said below, as of a second Ctrl-C)
         except KeyboardInterrupt:
-            feedback.say(f"{_new(before, receipts)} written to {out}; the same command goes on")
+            feedback.say(f"{_new(before, receipts, ranks, out)}; the same command goes on")
             raise
         done = replace(done, kept=sum(len(batch.photos) for batch in batches) - missing)
         everyone = ranks.gathered(done)
@@ -136,10 +136,19 @@ class _Done:
     rotated: int = 0
 
 
-def _new(before: Mapping[str, Receipt], receipts: Receipts) -> str:
-    """How many maps have a receipt that they had not before, in words."""
+def _new(before: Mapping[str, Receipt], receipts: Receipts, ranks: Ranks, out: Path) -> str:
+    """How many maps have a receipt that they had not before, in words.
+
+    A process knows its own: the others may still be writing.
+    """
     number = sum(before.get(stem) != receipt for stem, receipt in receipts.all().items())
-    return f"{counted(number, 'map')} {'was' if number == 1 else 'were'}"
+    maps = counted(number, "map")
+    if ranks.count == 1:
+        return f"{maps} {'was' if number == 1 else 'were'} written to {out}"
+    return (
+        f"process {ranks.rank + 1} of {ranks.count} wrote {maps} to {out}, and what the others "
+        "wrote is there too"
+    )
 
 
 def _begin(

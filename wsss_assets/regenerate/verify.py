@@ -19,15 +19,16 @@ from wsss_assets.labels.make import make_label
 from wsss_assets.labels.recipes import get_recipe
 from wsss_assets.map_sets.feedback import SILENT
 from wsss_assets.parallel import default_workers, ordered_map
+from wsss_assets.regenerate.comparison import Comparison, MapApart
 from wsss_assets.regenerate.from_weights import regenerate
 from wsss_assets.regenerate.job import IMAGES
+from wsss_assets.storage.differing import differences
 from wsss_assets.storage.maps import ActivationFolder, SaliencyFolder
 from wsss_assets.storage.shard_maps import ShardActivations
-from wsss_assets.storage.stamps import differences, read_stamp
-from wsss_assets.words import counted
+from wsss_assets.storage.stamps import read_stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from wsss_assets.benchmarks import Benchmark
     from wsss_assets.evaluation.confusion import Int64
@@ -38,13 +39,10 @@ if TYPE_CHECKING:
     from wsss_assets.storage.images import UInt8
     from wsss_assets.storage.maps import ActivationSource, SaliencySource
 
-__all__ = ["Comparison", "Labelling", "compare", "sample", "verify"]
+__all__ = ["Labelling", "compare", "sample", "verify"]
 
 _NO_DEPARTURES = {"work.labels", "work.label_threshold", "work.output"}
 """Settings that differ because maps are compared, and change no pixel."""
-
-_SHOWN = (0, 1, 2, 5, 10, 50)
-"""Differences, in grey levels, of which a report gives the share of pixels within."""
 
 
 @dataclass(frozen=True)
@@ -67,101 +65,6 @@ class Labelling:
     saliency: SaliencySource | None = None
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """How maps differ from those that they should be.
-
-    Attributes:
-        images: how many were compared.
-        differences: pixels by how many grey levels they differ, int64 (256,).
-        salience_changed: pixels that are salient in one alone, by the recipe's threshold; None
-            of activation maps.
-        labels_changed: pixels whose pseudo-label differs; None where none can be made.
-        labels_miou: mIoU of the new pseudo-labels, the others being the truth (a new 255 is a
-            miss, an old one is left out); None where none can be made.
-        failed: why an image was not compared, by image id.
-        image_pixels: how many the images have, of which there may be several maps.
-        departures: settings that were not as recorded: (recorded, here) by name.
-    """
-
-    images: int
-    differences: Int64
-    salience_changed: int | None
-    labels_changed: int | None
-    labels_miou: float | None
-    failed: dict[str, str]
-    image_pixels: int
-    departures: dict[str, tuple[Any, Any]] = field(default_factory=dict)
-
-    @property
-    def pixels(self) -> int:
-        """How many were compared."""
-        return int(self.differences.sum())
-
-    @property
-    def mean(self) -> float:
-        """Mean difference, in grey levels."""
-        return float(self.differences @ np.arange(256)) / self.pixels
-
-    @property
-    def largest(self) -> int:
-        """Largest difference, in grey levels."""
-        return int(np.flatnonzero(self.differences).max())
-
-    def share_within(self, levels: int) -> float:
-        """Share of the pixels that differ by at most that many grey levels."""
-        return int(self.differences[: levels + 1].sum()) / self.pixels
-
-    def is_reproduction(self, levels: int, share: float) -> bool:
-        """Whether so many pixels differ by so little, and no image is left out."""
-        return not self.failed and self.share_within(levels) >= share
-
-    def to_dict(self) -> dict[str, Any]:
-        """The same for JSON."""
-        counts = self.differences.tolist()
-        return {
-            "images": self.images,
-            "pixels": self.pixels,
-            "mean_difference": self.mean,
-            "largest_difference": self.largest,
-            "pixels_by_difference": counts[: self.largest + 1],
-            "salience_changed": self._share(self.salience_changed),
-            "labels_changed": self._share(self.labels_changed),
-            "labels_miou": self.labels_miou,
-            "failed": self.failed,
-            "departures": {
-                name: {"recorded": recorded, "here": here}
-                for name, (recorded, here) in self.departures.items()
-            },
-        }
-
-    def describe(self) -> str:
-        """The same in sentences."""
-        compared = f"{counted(self.images, 'image')}, {counted(self.pixels, 'pixel')}"
-        if self.largest == 0:
-            lines = [f"{compared}: all are equal"]
-        else:
-            within = ", ".join(f"{self.share_within(one):.3%} within {one}" for one in _SHOWN)
-            lines = [
-                f"{compared}: mean difference {self.mean:.3f} grey levels, largest {self.largest}",
-                f"pixels by difference: {within}",
-            ]
-            if self.salience_changed is not None:
-                salient = self._share(self.salience_changed)
-                lines.append(f"salient in one alone: {salient:.3%} of the pixels")
-        if self.labels_changed is not None:
-            agreement = "–" if self.labels_miou is None else f"{self.labels_miou:.4f}"
-            lines.append(
-                f"pseudo-labels: {self._share(self.labels_changed):.3%} of the pixels change, "
-                f"mIoU between the two {agreement}"
-            )
-        return "\n".join(lines)
-
-    def _share(self, pixels: int | None) -> float | None:
-        """Of the pixels of the images."""
-        return None if pixels is None else pixels / self.image_pixels
-
-
 def sample(ids: Sequence[str], images: int) -> list[str]:
     """So many of the ids, in their order: the same ones every time, spread at random."""
     chosen = set(sorted(ids, key=lambda one: hashlib.sha256(one.encode()).digest())[:images])
@@ -176,6 +79,7 @@ def verify(
     *,
     labelling: Labelling | None = None,
     recorded: Mapping[str, Any] | None = None,
+    levels: int = 1,
     feedback: Feedback = SILENT,
     **options: Any,  # noqa: ANN401 (those of `regenerate`)
 ) -> Comparison:
@@ -188,6 +92,7 @@ def verify(
         ids: which images.
         labelling: what the maps are for; None: the recipe `wsss-bed`, without activation maps.
         recorded: the settings that are recorded to have made them; what is not so here is said.
+        levels: grey levels by which a pixel of a reproduction may differ.
         feedback: who waits.
         options: of `wsss_assets.regenerate.regenerate`, such as `weights` and `device`.
 
@@ -212,7 +117,7 @@ def verify(
         }
         made = [one for one in ids if one not in summary.failed]
         remade = ActivationFolder(out) if options.get("activation") else SaliencyFolder(out)
-        found = compare(maps, remade, made, labelling or Labelling())
+        found = compare(maps, remade, made, labelling or Labelling(), levels)
     failed = {**summary.failed, **found.failed}
     return replace(found, failed=failed, departures=departures)
 
@@ -222,64 +127,108 @@ def compare(
     found: SaliencySource | ActivationSource,
     ids: Sequence[str],
     labelling: Labelling,
+    levels: int = 1,
 ) -> Comparison:
-    """Compare two sets of maps of one kind.
+    """Compare two sets of maps of one kind, in memory that grows by a few numbers per image.
 
     Args:
         expected: what the maps should be.
         found: what they are; a folder or shards of saliency maps, or of activation maps.
         ids: which images.
         labelling: what the maps are for; of activation maps, it must have the classes.
+        levels: grey levels by which a pixel of a reproduction may differ.
 
     Raises:
-        UsageError: not one image could be compared.
+        DataError: not one image could be compared.
     """
-    pair = _pair_of(expected, found, labelling)
+    compare_one = _pair_of(expected, found, labelling)
 
     def one(image_id: str) -> _Pair | str:
         try:
-            return pair(image_id)
+            return compare_one(image_id)
         except DataError as error:
             return str(error)
 
-    pairs = dict(zip(ids, ordered_map(one, ids, default_workers()), strict=True))
-    failed = {image_id: pair for image_id, pair in pairs.items() if isinstance(pair, str)}
-    counted = [pair for pair in pairs.values() if isinstance(pair, _Pair)]
-    if not counted:
+    total, failed, apart = _Total(labelling), {}, []
+    for image_id, pair in zip(ids, ordered_map(one, ids, default_workers()), strict=True):
+        if isinstance(pair, str):
+            failed[image_id] = pair
+        else:
+            total.add(pair)
+            worst = _worst(image_id, pair, levels)
+            apart += [worst] if worst.beyond else []
+    if not total.images:
         raise DataError("no image could be compared", found=next(iter(failed.values()), "none"))
-    differences: Int64 = sum((pair.differences for pair in counted), np.zeros(256, np.int64))
-    names = labelling.benchmark.label_names
-    confusion = sum((pair.confusion for pair in counted), empty_confusion(len(names) - 1))
-    labels = _total(pair.labels_changed for pair in counted)
-    miou = None
-    if labels is not None:
-        miou = score(confusion, names, ignored="miss", images=len(counted)).miou
     return Comparison(
-        len(counted),
-        differences,
-        _total(pair.salience_changed for pair in counted),
-        labels,
-        miou,
+        total.images,
+        total.differences,
+        total.salience_changed,
+        total.labels_changed,
+        total.miou(),
         failed,
-        sum(pair.pixels for pair in counted),
+        total.pixels,
+        levels,
+        tuple(sorted(apart, key=lambda one: (-one.share, one.image))),
     )
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """The same as `Comparison`, of one image; of labels there may be none."""
+    """The same as `Comparison`, of one image; of labels there may be none.
+
+    Attributes:
+        differences: of each map, by its class; None: a saliency map.
+    """
 
     pixels: int
-    differences: Int64
+    differences: Mapping[int | None, Int64]
     salience_changed: int | None
     confusion: Int64
     labels_changed: int | None
 
 
-def _total(counts: Iterable[int | None]) -> int | None:
-    """The sum of counts of which all are known, or none is."""
-    known = [one for one in counts if one is not None]
-    return sum(known) if known else None
+class _Total:
+    """The sum of pairs; either all of them have labels, or none has."""
+
+    def __init__(self, labelling: Labelling) -> None:
+        self.names = labelling.benchmark.label_names
+        self.images = self.pixels = 0
+        self.differences: Int64 = np.zeros(256, np.int64)
+        self.confusion = empty_confusion(len(self.names) - 1)
+        self.salience_changed: int | None = None
+        self.labels_changed: int | None = None
+
+    def add(self, pair: _Pair) -> None:
+        self.images += 1
+        self.pixels += pair.pixels
+        self.confusion += pair.confusion
+        for counts in pair.differences.values():
+            self.differences += counts
+        if pair.salience_changed is not None:
+            self.salience_changed = (self.salience_changed or 0) + pair.salience_changed
+        if pair.labels_changed is not None:
+            self.labels_changed = (self.labels_changed or 0) + pair.labels_changed
+
+    def miou(self) -> float | None:
+        """See `Comparison.labels_miou`."""
+        if self.labels_changed is None:
+            return None
+        return score(self.confusion, self.names, ignored="miss", images=self.images).miou
+
+
+def _worst(image_id: str, pair: _Pair, levels: int) -> MapApart:
+    """The map of an image of which the largest share is beyond the tolerance."""
+    maps = [
+        MapApart(
+            image_id,
+            index,
+            pixels=int(counts.sum()),
+            beyond=int(counts[levels + 1 :].sum()),
+            largest=int(np.flatnonzero(counts).max()),
+        )
+        for index, counts in pair.differences.items()
+    ]
+    return max(maps, key=lambda one: one.share)
 
 
 def _pair_of(
@@ -299,7 +248,7 @@ def _saliency_pair(
     expected: SaliencySource, found: SaliencySource, labelling: Labelling, image_id: str
 ) -> _Pair:
     old, new = expected.read(image_id), found.read(image_id)
-    differences = _differences(f"the maps of {image_id}", old, new)
+    apart = _differences(f"the maps of {image_id}", old, new)
     levels = np.arange(256, dtype=np.float32) / np.float32(255)
     salient = levels > np.float32(labelling.recipe.saliency_threshold)
     labels = None
@@ -307,7 +256,7 @@ def _saliency_pair(
         maps = labelling.activation.read(image_id, labelling.classes[image_id])
         labels = [make_label(one, maps, labelling.recipe) for one in (old, new)]
     changed = int(np.count_nonzero(salient[old] != salient[new]))
-    return _Pair(old.size, differences, changed, *_labels_apart(labels, labelling))
+    return _Pair(old.size, {None: apart}, changed, *_labels_apart(labels, labelling))
 
 
 def _activation_pair(
@@ -317,17 +266,16 @@ def _activation_pair(
     if not classes:
         raise DataError(f"{image_id} shows no class by the labels", found="maps of it")
     old, new = expected.read(image_id, classes), found.read(image_id, classes)
-    differences = np.zeros(256, np.int64)
-    for index in classes:
-        differences += _differences(
-            f"the maps of class {index} of {image_id}", old[index], new[index]
-        )
+    apart: dict[int | None, Int64] = {
+        index: _differences(f"the maps of class {index} of {image_id}", old[index], new[index])
+        for index in classes
+    }
     labels = None
     if labelling.saliency is not None:
         saliency = labelling.saliency.read(image_id)
         labels = [make_label(saliency, maps, labelling.recipe) for maps in (old, new)]
     pixels = next(iter(old.values())).size
-    return _Pair(pixels, differences, None, *_labels_apart(labels, labelling))
+    return _Pair(pixels, apart, None, *_labels_apart(labels, labelling))
 
 
 def _differences(what: str, old: UInt8, new: UInt8) -> Int64:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wsss_assets.catalog.records import PublishedWeights
     from wsss_assets.map_sets.feedback import Feedback
 
-__all__ = ["TENSORS_NAME", "copy_weights", "resolve"]
+__all__ = ["TENSORS_NAME", "check_files", "copy_weights", "resolve"]
 
 TENSORS_NAME = "model.safetensors"
 """What converted weights are called in their folder."""
@@ -59,6 +59,21 @@ def resolve(
         return obtain_weights(_default(model_name, classes), feedback)
     files = [file for one in given for file in _given(one, model_name, classes, feedback)]
     return list(dict.fromkeys(files))
+
+
+def check_files(model_name: str, given: Sequence[str]) -> None:
+    """Refuse paths of weights where no file is, before anything is fetched.
+
+    Args:
+        model_name: as of `resolve`.
+        given: likewise.
+
+    Raises:
+        MissingFileError: there is no such file.
+    """
+    for text in given:
+        if text not in weights_names():
+            _own_path(text, model_name)
 
 
 def copy_weights(file: WeightsFile, folder: Path) -> Path:
@@ -108,6 +123,12 @@ def _given(
 
 
 def _own_file(text: str, model_name: str) -> WeightsFile:
+    path = _own_path(text, model_name)
+    sha256 = sha256_file(path)
+    return WeightsFile(path, sha256, known_as(sha256))
+
+
+def _own_path(text: str, model_name: str) -> Path:
     path = Path(text).expanduser()
     if (path / TENSORS_NAME).is_file():
         path /= TENSORS_NAME
@@ -118,5 +139,4 @@ def _own_file(text: str, model_name: str) -> WeightsFile:
             found=f"a folder without {TENSORS_NAME}" if path.is_dir() else None,
             hint=f"published weights of {model_name} are named {known}" if known else None,
         )
-    sha256 = sha256_file(path)
-    return WeightsFile(path, sha256, known_as(sha256))
+    return path

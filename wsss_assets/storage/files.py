@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ListedFiles",
     "by_stem",
+    "check_folder",
     "check_free_space",
     "has_digest",
     "is_leftover",
@@ -149,6 +150,18 @@ class ListedFiles(Mapping[str, "Path"]):
         return len(self._suffixes)
 
 
+def check_folder(folder: Path) -> None:
+    """Refuse what is no folder.
+
+    Raises:
+        MissingFileError: so it is.
+    """
+    if not folder.is_dir():
+        raise MissingFileError(
+            f"no folder {folder}", found="a file" if folder.exists() else "nothing there"
+        )
+
+
 def list_files(folder: Path, suffixes: tuple[str, ...]) -> ListedFiles:
     """Files right in `folder` by name without suffix.
 
@@ -160,10 +173,7 @@ def list_files(folder: Path, suffixes: tuple[str, ...]) -> ListedFiles:
     Raises:
         MissingFileError: no such folder, or it holds none.
     """
-    if not folder.is_dir():
-        raise MissingFileError(
-            f"no folder {folder}", found="a file" if folder.exists() else "nothing there"
-        )
+    check_folder(folder)
     with os.scandir(folder) as entries:
         found = by_stem((entry.name for entry in entries), suffixes)
     if not found:

@@ -13,22 +13,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wsss_assets.errors import FolderInUseError
+from wsss_assets.storage.differing import differences, told
 from wsss_assets.storage.files import is_leftover, remove_leftovers, write_atomically
+from wsss_assets.words import some_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
+    "MADE_MAPS_NAME",
     "STAMP_NAME",
     "claim_folder",
-    "differences",
+    "name_settings",
     "place",
     "read_stamp",
     "refuse_file",
     "release_folder",
+    "unfinished_by",
 ]
 
 STAMP_NAME = "wsss-assets.json"
+
+MADE_MAPS_NAME = "wsss-assets.map-set.json"
+"""The record that `regenerate` writes when its maps are all there."""
+
+_WRITTEN_LAST = {"wsss-assets regenerate": MADE_MAPS_NAME}
+"""What commands write last, by what they call themselves in a stamp; others write no such file."""
 
 
 def claim_folder(folder: Path, settings: Mapping[str, Any]) -> None:
@@ -63,16 +73,34 @@ def claim_folder(folder: Path, settings: Mapping[str, Any]) -> None:
         changed = differences(found, wanted)
         if "made_by" in changed:  # another command: what else differs tells nothing
             changed = {"made_by": changed["made_by"]}
-        raise FolderInUseError(
+        error = FolderInUseError(
             f"{folder} was made with other settings",
-            expected=_listed(changed, 1),
-            found=_listed(changed, 0),
             done="nothing was written",
             hint="choose another folder, or remove the folder if it is no longer needed",
         )
+        raise name_settings(error, changed)
     if found != wanted:
         _write(folder, json.dumps(wanted, indent=2) + "\n")
     remove_leftovers(folder)
+
+
+def name_settings(
+    error: FolderInUseError,
+    changed: Mapping[str, tuple[Any, Any]],
+    names: Mapping[str, str] | None = None,
+) -> FolderInUseError:
+    """Say in an error which settings differ, the first five of them.
+
+    Args:
+        error: about a folder that was made with other settings.
+        changed: there and here by name, as `differences` gives them.
+        names: what people call settings, such as the options that set them.
+    """
+    said = told(changed, names)
+    error.changed = dict(changed)
+    error.expected = some_of([f"{one.name} {one.other}" for one in said])
+    error.found = some_of([f"{one.name} {one.base}" for one in said])
+    return error
 
 
 def release_folder(folder: Path, *, new: bool) -> None:
@@ -130,18 +158,19 @@ def read_stamp(folder: Path) -> dict[str, Any] | None:
     return stamp
 
 
-def differences(base: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """What differs between settings, by the names of nested ones with dots between them.
+def unfinished_by(folder: Path) -> str | None:
+    """The command whose run was begun in a folder, and has not finished.
 
     Returns:
-        The value in `base` and that in `other`, None where there is none.
+        Its name, such as `wsss-assets regenerate`; None where there is no stamp, the run finished,
+        or its command leaves nothing to tell that by.
     """
-    left, right = _flat(base), _flat(other)
-    return {
-        key: (left.get(key), right.get(key))
-        for key in sorted({*left, *right})
-        if left.get(key, _ABSENT) != right.get(key, _ABSENT)
-    }
+    try:
+        made_by = (read_stamp(folder) or {}).get("made_by")
+    except FolderInUseError:
+        return None  # what it says cannot be read
+    last = _WRITTEN_LAST.get(made_by) if isinstance(made_by, str) else None
+    return made_by if last is not None and not (Path(folder) / last).exists() else None
 
 
 def _write(folder: Path, text: str) -> None:
@@ -153,21 +182,3 @@ def _write(folder: Path, text: str) -> None:
             f"{folder} cannot be made, or not be written to: {error.strerror or error}; "
             "choose another folder"
         ) from error
-
-
-def _listed(changed: Mapping[str, tuple[Any, Any]], side: int) -> str:
-    """Settings of one side, as text."""
-    return ", ".join(f"{key} {values[side]!r}" for key, values in changed.items())
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            result.update(_flat(value, f"{prefix}{key}."))
-        else:
-            result[prefix + key] = value
-    return result
-
-
-_ABSENT = object()

@@ -35,11 +35,15 @@ def parse_record(kind: type[AnyRecord], text: str | bytes, where: str) -> AnyRec
         where: the file or address, for the error.
 
     Raises:
-        RecordError: it is no such record; the error names the first fields that are wrong.
+        RecordError: it is no JSON, or no such record: the error names the first fields that are
+            wrong.
     """
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
+        if error.errors()[0]["type"] == "json_invalid":
+            what = error.errors()[0]["msg"].removeprefix("Invalid JSON: ")
+            raise RecordError(f"{where} is cut off or no JSON", found=what) from error
         raise RecordError(
             f"{where} is no {kind.__name__} record", found=_faults(error.errors())
         ) from error

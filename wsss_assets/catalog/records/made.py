@@ -8,11 +8,9 @@ from pydantic import Field, PositiveInt
 
 from wsss_assets.catalog.records.base import Record
 from wsss_assets.catalog.records.fields import Kind, Line, Name, Sha256
+from wsss_assets.storage.stamps import MADE_MAPS_NAME
 
 __all__ = ["MADE_MAPS_NAME", "LabelsUsed", "LoadedWeights", "MadeFrom", "MadeMaps"]
-
-MADE_MAPS_NAME = "wsss-assets.map-set.json"
-"""Lies beside maps that this package made from weights."""
 
 
 class LoadedWeights(Record):

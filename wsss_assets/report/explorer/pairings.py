@@ -14,7 +14,7 @@ from wsss_assets.evaluation import shapes
 from wsss_assets.evaluation.aligned import AlignedImages
 from wsss_assets.evaluation.anatomy.counts import AnatomyCounts, ErrorAnatomy
 from wsss_assets.evaluation.confusion import confusion_matrix
-from wsss_assets.evaluation.scores import apply_policy, iou, mean_iou, plain
+from wsss_assets.evaluation.scores import apply_policy, classes_in_mean, iou, mean_iou, plain
 from wsss_assets.evaluation.surface import SurfaceLocator, SurfaceTally, surface_of
 from wsss_assets.evaluation.sweep import plateau_around, sweep_of
 from wsss_assets.evaluation.tau_counts import TauCounter, TauTally
@@ -133,6 +133,10 @@ class Pairing:
     def loss(self) -> float:
         """What the recipe's tau costs against the best one, in mIoU (0..1)."""
         return float(self.miou[self.best_tau] - self.miou[self.own])
+
+    def classes_in_mean(self, name: str) -> int:
+        """Over how many classes the mIoU is at `own`, `best_tau` or `best`."""
+        return int(classes_in_mean(self.per_class[name]))
 
     def at(self, setting: tuple[int, int]) -> float | None:
         """The mIoU at row and k; None where no class occurs."""

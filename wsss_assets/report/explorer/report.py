@@ -22,6 +22,7 @@ from wsss_assets.report.explorer.sample import Chosen, PhotoFolder, choose, payl
 from wsss_assets.report.explorer.tables import RuleTables, rule_tables
 from wsss_assets.report.explorer.writing import Place
 from wsss_assets.storage.maps import LabelFolder, open_activations, open_saliency
+from wsss_assets.words import over_classes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -131,13 +132,13 @@ class Report:
             "activation_digest": one.labels.activation_digest,
             "saliency_digest": None if one.saliency is None else one.labels.saliency_digest,
             "recommended": {
-                **self._point(one, one.own),
+                **self._point(one, "own"),
                 "recipe_tau": self.job.recipe.tau,
                 "tau_step": one.own[1],
                 "loss": plain(one.loss),
             },
-            "best_tau": self._point(one, one.best_tau),
-            "best": self._point(one, one.best),
+            "best_tau": self._point(one, "best_tau"),
+            "best": self._point(one, "best"),
             "plateau": {"first_tau": first, "last_tau": last, "width": last - first},
             "miou": [plain(value) for value in one.curve.tolist()],
             "per_class": {
@@ -151,15 +152,26 @@ class Report:
             "errors": one.labels.anatomy,
         }
 
-    def _point(self, one: Pairing, setting: tuple[int, int]) -> dict[str, Any]:
-        row, tau = setting
+    def _point(self, one: Pairing, name: str) -> dict[str, Any]:
+        row, tau = setting = getattr(one, name)
         recipe = self.job.recipe
         threshold = recipe.saliency_threshold if recipe.uses_saliency else None
         return {
             "saliency_threshold": TAUS[row] if self.has_rows else threshold,
             "tau": TAUS[tau],
             "miou": one.at(setting),
+            "classes_in_mean": one.classes_in_mean(name),
         }
+
+    def over_classes(self) -> str:
+        """Over how many classes each mIoU of the summary is, in words; nothing where over all."""
+        counts = {
+            one.classes_in_mean(name)
+            for one in self.pairings
+            for name in ("own", "best_tau", "best")
+        }
+        words = over_classes(min(counts), len(self.benchmark.label_names))
+        return words if len(counts) == 1 else words.replace(" over ", " over at least ")
 
 
 def write_report(

@@ -101,11 +101,14 @@ def summary_table(report: Report) -> str:
     lines = "\n".join(_summary_line(report, number, top) for number in order)
     policy = POLICY_WORDS[report.job.policy]
     ignored = f"a predicted 255 is {policy}" if report.job.policy else "no label is 255"
+    over = report.over_classes()
+    classes = f"{over} and" if over else " over"
     caption = (
-        f"mIoU in per cent over {len(report.job.labels):,} images; {ignored}. "
+        f"mIoU in per cent{classes} {len(report.job.labels):,} images; {ignored}. "
         "Below a name: the first digits of the digest of its maps. Choose a line to look at."
+        '<span class="goes-on">The table goes on to the right: move it sideways →</span>'
     )
-    return _table(caption, head, lines, name="The scores")
+    return f'<div class="scores">{_table(caption, head, lines, name="The scores")}</div>'
 
 
 def _summary_line(report: Report, number: int, top: Mapping[str, float]) -> str:
