@@ -46,7 +46,7 @@ class Client:
 def client_of(hub: FakeHub, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
     """A client of a Hub with two files at one commit."""
     monkeypatch.setenv("WSSS_ASSETS_CACHE", str(cache))
-    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.3)
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 1)
     monkeypatch.delenv("HF_TOKEN", raising=False)
     waiting_is_quick(monkeypatch)
     return Client(hub, hub.commit(REPO, dict(CONTENT)))

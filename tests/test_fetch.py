@@ -118,10 +118,15 @@ def test_a_damaged_cached_file_is_healed(server: Server, tmp_path: Path) -> None
     assert server.requests == ["ok"]
 
 
+def patience(fault: str) -> float:
+    """Seconds that a client waits: enough for a busy machine, but where it waits in vain."""
+    return 1 if fault == "silent" else 30
+
+
 @pytest.mark.parametrize("fault", ["500", "503 later", "cut off", "429 nonsense", "silent"])
 def test_a_passing_fault_is_tried_again(server: Server, tmp_path: Path, fault: str) -> None:
     server.plan = [fault, "ok"]
-    path = server.fetch(tmp_path / "list.txt", timeout=0.1)
+    path = server.fetch(tmp_path / "list.txt", timeout=patience(fault))
     assert path.read_bytes() == BODY
     assert server.requests == [fault, "ok"]
     assert len(server.waits) == 1
@@ -133,7 +138,7 @@ def test_a_lasting_fault_is_given_up_after_three_tries(
 ) -> None:
     server.plan = [fault]
     with pytest.raises(FetchError, match="tried 3 times") as caught:
-        server.fetch(tmp_path / "list.txt", timeout=0.1)
+        server.fetch(tmp_path / "list.txt", timeout=patience(fault))
     assert len(server.requests) == 3
     assert 0.5 <= server.waits[0] <= 1 <= server.waits[1] <= 2
     assert str(tmp_path / "list.txt") in str(caught.value)
