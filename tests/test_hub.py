@@ -94,7 +94,7 @@ def test_threads_that_want_the_same_file_fetch_it_once(client: Client) -> None:
     client.hub.fault("/lfs/", pause(100, gate))
     with ThreadPoolExecutor(4) as pool:
         found = [pool.submit(client.fetch) for _ in range(4)]
-        assert gate.reached.wait(5)
+        assert gate.reached.wait(60)
         gate.release.set()
         assert {one.result().read_bytes() for one in found} == {CONTENT[LARGE]}
     assert len(client.hub.gets(origin="cdn")) == 1

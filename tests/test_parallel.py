@@ -126,7 +126,7 @@ def test_an_exception_of_the_source_ends_it_too(error: type[BaseException]) -> N
 
     def work(item: int) -> int:
         started.append(item)
-        time.sleep(0.1)
+        time.sleep(0.5)
         return item
 
     threads = threading.active_count()

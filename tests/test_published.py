@@ -252,7 +252,7 @@ def test_threads_that_want_the_same_set_fetch_it_once(published: Published) -> N
     published.hub.fault("/lfs/", pause(100, gate))
     with ThreadPoolExecutor(4) as pool:
         found = [pool.submit(published.fetch) for _ in range(4)]
-        assert gate.reached.wait(5)
+        assert gate.reached.wait(60)
         gate.release.set()
         assert len({one.result().paths for one in found}) == 1
     assert len(published.hub.gets(PARQUET)) == 1

@@ -167,25 +167,25 @@ def test_one_at_a_time_may_fetch_a_set() -> None:
         with locked(VST):
             order.append("first in")
             inside.set()
-            go_on.wait(5)
+            go_on.wait(60)
             order.append("first out")
 
     def second() -> None:
-        inside.wait(5)
+        inside.wait(60)
         with locked(VST):
             order.append("second in")
 
     threads = [threading.Thread(target=one) for one in (first, second)]
     for thread in threads:
         thread.start()
-    assert inside.wait(5)
+    assert inside.wait(60)
     assert is_locked(VST)
     assert not is_locked(CAM)
     with locked(CAM):
         order.append("others meanwhile")
     go_on.set()
     for thread in threads:
-        thread.join(5)
+        thread.join(60)
     assert order == ["first in", "others meanwhile", "first out", "second in"]
     assert not is_locked(VST)
 

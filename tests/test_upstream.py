@@ -352,7 +352,7 @@ def test_threads_may_want_the_same_list(authors: Authors) -> None:
     authors.files.fault("lists/", pause(20, gate), times=4)
     with ThreadPoolExecutor(4) as pool:
         found = [pool.submit(fetch_label_list, get_benchmark("voc2012"), SPLIT) for _ in range(4)]
-        assert gate.reached.wait(5)
+        assert gate.reached.wait(60)
         gate.release.set()
         assert all(one.result() == LABELS for one in found)
 
