@@ -14,6 +14,7 @@ import pytest
 from tests.map_set_files import (
     CAM,
     LABELS,
+    Told,
     activation_maps,
     draw,
     list_text,
@@ -44,16 +45,6 @@ IDS = list(LABELS)
 SPLIT = "six"
 OWN = describe("voc2012/saliency/own", maker="Our model")
 LABELLING = {"source": "list list.txt", "images": 6}
-
-
-class Told(Feedback):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.lines.append(text)
 
 
 def sha256(data: bytes) -> str:

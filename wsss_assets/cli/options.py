@@ -53,7 +53,7 @@ class _Target(click.Path):
         """
         target = Path(str(super().convert(value, param, ctx)))
         if str(target) != "-":
-            _check_folder(target)
+            _check_target(target)
         return target
 
 
@@ -91,7 +91,7 @@ workers_option = click.option(
 )
 
 
-def _check_folder(target: Path) -> None:
+def _check_target(target: Path) -> None:
     """Refuse a file whose folder is not there, or cannot be written to."""
     there = next(one for one in target.absolute().parents if one.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):

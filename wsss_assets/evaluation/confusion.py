@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "as_array",
     "as_label",
     "check_counts",
     "confusion_matrix",
@@ -102,18 +103,18 @@ def check_counts(counts: Int64, classes: int, name: str) -> None:
         )
 
 
-def as_label(values: Any, name: str) -> UInt8:  # noqa: ANN401 (anything array-like)
-    """An array-like of class indices as uint8; tensors come through their own methods.
+def as_array(values: Any) -> NDArray[Any]:  # noqa: ANN401 (anything array-like)
+    """An array, a nested sequence, or a tensor of torch on any device, which is not imported."""
+    return np.asarray(values.detach().cpu().numpy() if hasattr(values, "detach") else values)
 
-    Accepts NumPy arrays of any integer or boolean type, nested sequences, and tensors of torch
-    on any device (which is not imported for it).
+
+def as_label(values: Any, name: str) -> UInt8:  # noqa: ANN401
+    """An array-like of class indices as uint8: `as_array` of any integer or boolean type.
 
     Raises:
         ImageFormatError: not integers, or outside 0..255.
     """
-    if hasattr(values, "detach"):
-        values = values.detach().cpu().numpy()
-    array = np.asarray(values)
+    array = as_array(values)
     if array.dtype == np.uint8:
         return array
     if array.dtype.kind not in "iub":

@@ -7,7 +7,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wsss_assets.catalog.records import MADE_MAPS_NAME, MadeFrom, MadeMaps, parse_record
+from wsss_assets.catalog.records import MadeFrom, MadeMaps
 from wsss_assets.errors import DataError, MissingFileError
 from wsss_assets.map_sets.wanted import sorted_out
 from wsss_assets.parallel import ordered_map
@@ -49,8 +49,7 @@ def read_made(maps: str | Path) -> MadeMaps | None:
             done="nothing was packed",
             hint="run the same command again",
         )
-    path = Path(maps) / MADE_MAPS_NAME
-    return parse_record(MadeMaps, path.read_bytes(), str(path)) if path.is_file() else None
+    return MadeMaps.beside(Path(maps))
 
 
 def made_from(made: MadeMaps) -> MadeFrom:
@@ -139,11 +138,10 @@ class RecordedMaps(StoredMaps):
         if self._is_made(stem, data):
             return data, None
         try:
-            written = encode_map(
-                decode_map(checked_map(data, stem), stem)
-            )  # as `regenerate` writes it
+            pixels = decode_map(checked_map(data, stem), stem)
         except DataError:
             return b"", _DAMAGED
+        written = encode_map(pixels)  # as `regenerate` writes it
         if not self._is_made(stem, written):
             return b"", _OTHER
         self.restored.append(stem)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wsss_assets.benchmarks import get_benchmark, list_benchmarks
 from wsss_assets.catalog.names import is_place, weights_names
-from wsss_assets.catalog.records import MADE_MAPS_NAME, MadeMaps, parse_record
+from wsss_assets.catalog.records import MadeMaps
 from wsss_assets.errors import RecordError, UnknownNameError, UsageError
 from wsss_assets.map_sets.choose import choose_by_id
 from wsss_assets.map_sets.feedback import SILENT
@@ -209,9 +209,8 @@ def _open_folder(folder: Path, kind: Kind | None) -> Given:
 
 def _record(folder: Path) -> MadeMaps | None:
     """The record beside maps; None: there is none."""
-    path = folder / MADE_MAPS_NAME
     try:
-        return parse_record(MadeMaps, path.read_bytes(), str(path)) if path.is_file() else None
+        return MadeMaps.beside(folder)
     except RecordError as error:
         error.hint = (
             "the same 'wsss-assets regenerate' again writes it anew; or remove it, and name what "

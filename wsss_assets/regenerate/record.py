@@ -18,7 +18,6 @@ from wsss_assets.catalog.records import (
     LoadedWeights,
     MadeMaps,
     canonical_json,
-    parse_record,
 )
 from wsss_assets.errors import RecordError
 from wsss_assets.storage.files import write_atomically
@@ -118,10 +117,9 @@ def write_record(
 
 def _before(folder: Path, settings: Mapping[str, object]) -> MadeMaps | None:
     """The record that is there, if it speaks of such maps."""
-    path = folder / MADE_MAPS_NAME
-    with contextlib.suppress(FileNotFoundError, RecordError):
-        record = parse_record(MadeMaps, path.read_bytes(), str(path))
-        return record if record.settings == settings else None
+    with contextlib.suppress(RecordError):
+        record = MadeMaps.beside(folder)
+        return record if record is not None and record.settings == settings else None
     return None
 
 

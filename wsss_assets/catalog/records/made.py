@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt
 
-from wsss_assets.catalog.records.base import Record
+from wsss_assets.catalog.records.base import Record, parse_record
 from wsss_assets.catalog.records.fields import Kind, Line, Name, Sha256
 from wsss_assets.storage.stamps import MADE_MAPS_NAME
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["MADE_MAPS_NAME", "LabelsUsed", "LoadedWeights", "MadeFrom", "MadeMaps"]
 
@@ -112,3 +115,13 @@ class MadeMaps(Record):
     images: PositiveInt
     maps: dict[str, Sha256]
     failed: dict[str, str]
+
+    @classmethod
+    def beside(cls, folder: Path) -> MadeMaps | None:
+        """The record in a folder of maps; None: there is none.
+
+        Raises:
+            RecordError: it is damaged.
+        """
+        path = folder / MADE_MAPS_NAME
+        return parse_record(cls, path.read_bytes(), str(path)) if path.is_file() else None

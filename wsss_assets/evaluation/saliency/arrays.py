@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wsss_assets.errors import ImageFormatError
+from wsss_assets.evaluation.confusion import as_array
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from wsss_assets.storage.images import UInt8
 
 __all__ = ["as_bytes", "is_bool"]
@@ -18,11 +17,7 @@ __all__ = ["as_bytes", "is_bool"]
 
 def is_bool(values: Any) -> bool:  # noqa: ANN401 (anything array-like)
     """Whether an array-like is of True and False."""
-    return _as_array(values).dtype == np.bool_
-
-
-def _as_array(values: Any) -> NDArray[Any]:  # noqa: ANN401
-    return np.asarray(values.detach().cpu().numpy() if hasattr(values, "detach") else values)
+    return as_array(values).dtype == np.bool_
 
 
 def as_bytes(values: Any, name: str) -> UInt8:  # noqa: ANN401
@@ -31,7 +26,7 @@ def as_bytes(values: Any, name: str) -> UInt8:  # noqa: ANN401
     Raises:
         ImageFormatError: not integers, or outside 0..255.
     """
-    array = _as_array(values)
+    array = as_array(values)
     if array.dtype == np.uint8:
         return array
     if array.dtype == np.bool_:
